@@ -1,0 +1,32 @@
+# `make quickstart` and `make test` need only Python 3.11 or later: each sets up .venv when it is missing or stale.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: quickstart test check format bench clean
+
+.venv/.ready: pyproject.toml constraints.txt tl_keras/version.py
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tl_keras needs Python 3.11 or later: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+quickstart: .venv/.ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" ./quickstart.sh
+
+test: .venv/.ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.ready
+	$(BIN)/python benchmarks/startup.py
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

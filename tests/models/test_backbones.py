@@ -1,0 +1,107 @@
+"""The table of backbones, and that every network in it is what the table says."""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import keras
+import pytest
+
+from tl_keras.config import HeadConfig, ModelConfig
+from tl_keras.errors import ConfigError
+from tl_keras.models.assemble import backbone_of, build_classifier
+from tl_keras.models.backbones import BACKBONES, Backbone, find
+from tl_keras.models.blocks import blocks_of
+from tl_keras.models.freezing import unfreeze
+
+
+def test_names_are_found_in_any_case() -> None:
+    assert find("mobilenetv2") is BACKBONES["MobileNetV2"]
+    assert find(" RESNET50 ") is BACKBONES["ResNet50"]
+
+
+def test_an_unknown_name_gets_the_nearest_and_the_command_that_lists_them() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)'ResNet51'.* Did you mean 'ResNet\d+'\?.*tlk backbones"):
+        find("ResNet51")
+
+
+def test_the_table_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        BACKBONES["Other"] = BACKBONES["VGG16"]  # type: ignore[index]
+
+
+def test_the_table_loads_without_tensorflow() -> None:
+    code = "import sys, tl_keras.models.backbones; print({'tensorflow', 'keras'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda backbone: backbone.name)
+def test_options_are_arguments_of_the_constructor(backbone: Backbone) -> None:
+    constructor = inspect.signature(getattr(keras.applications, backbone.name)).parameters
+    assert set(backbone.options) <= set(constructor)
+
+
+Built = tuple[Backbone, keras.Model]
+
+
+@pytest.fixture(scope="module", params=BACKBONES.values(), ids=lambda backbone: backbone.name)
+def built(request: pytest.FixtureRequest) -> Iterator[Built]:
+    """Every network at its smallest size; its weights are declared but never made, which saves a minute."""
+    backbone: Backbone = request.param
+    model = ModelConfig(backbone=backbone.name, weights="none")
+    with keras.StatelessScope(initialize_variables=False):
+        classifier = build_classifier(
+            model, HeadConfig(), image_size=backbone.min_size, classes=3, task="multiclass"
+        )
+    yield backbone, classifier
+    keras.backend.clear_session()
+
+
+def test_the_network_has_the_declared_width_and_parameters(built: Built) -> None:
+    backbone, classifier = built
+    base = backbone_of(classifier)
+    assert base.output.shape[-1] == backbone.features
+    assert base.count_params() == backbone.parameters
+
+
+def test_the_network_scales_pixels_itself_exactly_where_the_table_leaves_that_to_it(built: Built) -> None:
+    backbone, classifier = built
+    scaling = keras.layers.Rescaling | keras.layers.Normalization
+    inside = any(isinstance(layer, scaling) for layer in backbone_of(classifier).layers)
+    outside = any(isinstance(layer, scaling) for layer in classifier.layers)
+    assert inside == (backbone.preprocessing == "none")
+    assert outside == (not inside)
+
+
+def test_every_layer_is_in_exactly_one_block(built: Built) -> None:
+    backbone, classifier = built
+    base = backbone_of(classifier)
+    blocks = blocks_of(base, backbone)
+    in_blocks = [layer for block in blocks for layer in block.layers]
+    assert sorted(in_blocks) == sorted(layer.name for layer in base.layers)
+    assert len({block.name for block in blocks}) == len(blocks) >= 5
+    assert all(any(base.get_layer(name).weights for name in block.layers) for block in _but_pooling(blocks))
+
+
+def _but_pooling(blocks):
+    return [block for block in blocks if len(block.layers) > 1]
+
+
+def test_the_last_block_unfreezes_with_batchnorm_frozen(built: Built) -> None:
+    backbone, classifier = built
+    base = backbone_of(classifier)
+    last = blocks_of(base, backbone)[-1]
+    unfrozen = unfreeze(classifier, backbone, f"from:{last.name}", train_batchnorm_affine=True)
+    assert unfrozen.blocks == (last.name,)
+    assert 0 < unfrozen.parameters < backbone.parameters
+    everything = unfreeze(classifier, backbone, "all")
+    assert everything.parameters > unfrozen.parameters
+    norms = [layer for layer in base.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert not any(norm.trainable or norm.trainable_weights for norm in norms)
+
+
+def test_no_layer_of_the_network_drops_anything(built: Built) -> None:
+    for layer in backbone_of(built[1]).layers:
+        assert getattr(layer, "rate", 0.0) == getattr(layer, "drop_path_rate", 0.0) == 0.0

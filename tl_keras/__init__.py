@@ -1,0 +1,43 @@
+"""Transfer learning for image classification with Keras 3 on TensorFlow.
+
+The verbs of the command line are functions here, imported when first used:
+`fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `backbones`, `runs`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tl_keras.version import __version__
+
+if TYPE_CHECKING:
+    from tl_keras.config import Config, load_config
+    from tl_keras.workflows.backbones import backbones
+    from tl_keras.workflows.evaluate import evaluate
+    from tl_keras.workflows.export import export
+    from tl_keras.workflows.fit import fit
+    from tl_keras.workflows.predict import predict
+    from tl_keras.workflows.runs import runs
+    from tl_keras.workflows.unfreeze_and_finetune import unfreeze_and_finetune
+
+__all__ = [
+    "Config",
+    "__version__",
+    "backbones",
+    "evaluate",
+    "export",
+    "fit",
+    "load_config",
+    "predict",
+    "runs",
+    "unfreeze_and_finetune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
+    settings = name in ("Config", "load_config")
+    module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")
+    return getattr(module, name)

@@ -1,0 +1,93 @@
+"""The `tlk` command: turns errors into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from tl_keras.cli.backbones import backbones
+from tl_keras.cli.evaluate import evaluate
+from tl_keras.cli.export import export
+from tl_keras.cli.fit import fit
+from tl_keras.cli.options import DEBUG
+from tl_keras.cli.predict import predict
+from tl_keras.cli.runs import runs
+from tl_keras.cli.unfreeze_and_finetune import unfreeze_and_finetune
+from tl_keras.errors import TlkError
+from tl_keras.runtime import silence_tensorflow
+from tl_keras.version import __version__
+
+FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+
+class InOrder(click.Group):
+    """Lists its commands in the order of the work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tlk")
+@DEBUG
+def tlk() -> None:
+    """Transfer learning for image classification.
+
+    \b
+    tlk fit photos/                                  a folder with one folder of images per class
+    tlk unfreeze-and-finetune saved_models/RUN       a second phase at a low learning rate
+    tlk predict saved_models/RUN new_photos/
+    tlk export saved_models/RUN --format tflite
+    """
+
+
+for command in (fit, unfreeze_and_finetune, evaluate, predict, export, runs, backbones):
+    tlk.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    silence_tensorflow()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    from tl_keras.console import fail
+
+    try:
+        return tlk.main(standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        fail("Interrupted; nothing half-written was left.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if "TLK_DEBUG" in os.environ:
+            traceback.print_exc()
+        fail(_explain(error))
+        return FAILED
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, TlkError):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "Out of memory. Try a smaller --batch-size, a smaller --image-size or a smaller --backbone."
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    reason = (str(error).splitlines() or [""])[0]
+    return (
+        f"{type(error).__name__}: {reason}\n"
+        "This should not happen. Run it again with --debug and report what it shows."
+    )

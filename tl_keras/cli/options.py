@@ -1,0 +1,82 @@
+"""Options that more than one command has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tl_keras.config import Config
+
+Decorator = Callable[[Any], Any]
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+RUNS_DIR = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("saved_models"),
+    show_default=True,
+    help="The folder of all runs.",
+)
+
+
+def _show_tracebacks(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        os.environ["TLK_DEBUG"] = "1"
+
+
+DEBUG = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=_show_tracebacks,
+    help="Show tracebacks and TensorFlow's own messages.",
+)
+
+
+def setting(flag: str, path: str, help: str, **more: Any) -> Decorator:
+    """Return an option that sets one setting; its help names the setting, for `--set` and YAML."""
+    return click.option(flag, path.replace(".", "__"), help=f"{help}  [{path}]", **more)
+
+
+def settings(*named: Decorator) -> Decorator:
+    """Return a decorator that adds `--config`, `--set` and the `named` options to a command.
+
+    The command gets them as keyword arguments and hands them to `read_settings`.
+    """
+
+    def decorate(command: Any) -> Any:
+        general = (
+            click.option(
+                "--config", type=click.Path(path_type=Path), help="A YAML file of settings; see configs/."
+            ),
+            click.option(
+                "--set", "assignments", multiple=True, metavar="PATH=VALUE",
+                help="Any setting, e.g. head.dropout=0.3; may be repeated.",
+            ),
+        )  # fmt: skip
+        for option in reversed((*named, *general)):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def read_settings(
+    config: Path | None, assignments: tuple[str, ...], named: dict[str, Any], base: Config | None = None
+) -> Config:
+    """Merge, later over earlier: defaults (or `base`), the file, `--set`, the named options."""
+    from tl_keras.config import load_config, parse_assignments
+
+    given = {
+        path.replace("__", "."): value for path, value in named.items() if value is not None and value != ()
+    }
+    options = given.pop("model.options", None)
+    if options:
+        given |= {f"model.options.{path}": value for path, value in parse_assignments(options).items()}
+    return load_config(config, parse_assignments(assignments) | given, base)

@@ -1,0 +1,208 @@
+"""Results -> stdout: tables for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tl_keras.console import result, table, warn
+
+if TYPE_CHECKING:
+    from tl_keras.evaluation.metrics import ClassScore, Evaluation
+    from tl_keras.models.backbones import Backbone
+    from tl_keras.workflows.evaluate import EvaluateResult
+    from tl_keras.workflows.export import ExportResult
+    from tl_keras.workflows.fit import FitResult
+    from tl_keras.workflows.predict import Prediction
+    from tl_keras.workflows.runs import RunSummary
+    from tl_keras.workflows.unfreeze_and_finetune import FinetuneResult
+
+MOST_CONFUSION_COLUMNS = 12
+GOOD_AGREEMENT = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
+
+
+def print_fit(done: FitResult, *, as_json: bool) -> None:
+    if as_json:
+        return _json({"run": str(done.run), "phase": asdict(done.phase), **done.report.to_dict()})
+    result(done.report.headline())
+    result(f"run: {done.run}")
+    result(f"next: tlk unfreeze-and-finetune {_quoted(done.run)}")
+    return None
+
+
+def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
+    if as_json:
+        return _json(_finetune_json(done))
+    before, after = done.val_before, done.val_after
+    result(
+        f"val accuracy {before.accuracy:.3f} -> {after.accuracy:.3f}, "
+        f"loss {before.loss:.3f} -> {after.loss:.3f}"
+    )
+    if done.kept:
+        was = done.before.evaluation.accuracy
+        gain = done.after.evaluation.accuracy - was
+        result("Fine-tuning helped; the run's model is the fine-tuned one.")
+        result(f"{done.after.headline()}; it was {was:.3f} before ({gain:+.3f})")
+    else:
+        result("Fine-tuning did not help on val; the run keeps the model it had.")
+        result(done.before.headline())
+    result(f"run: {done.run}")
+    return None
+
+
+def _finetune_json(done: FinetuneResult) -> dict[str, Any]:
+    parts = ("val_before", "val_after", "before", "after")
+    return {
+        "run": str(done.run),
+        "kept": done.kept,
+        "phase": asdict(done.phase),
+        **{name: getattr(done, name).to_dict() for name in parts},
+    }
+
+
+def print_evaluation(done: EvaluateResult, *, as_json: bool) -> None:
+    if as_json:
+        return _json({"folder": str(done.folder), **done.report.to_dict()})
+    found = done.report.evaluation
+    result(done.report.headline())
+    top5 = f", top-5 accuracy {found.top5:.3f}" if found.top5 is not None else ""
+    result(f"loss {found.loss:.4f}{top5}")
+    scores = (*found.classes, found.macro, found.weighted)
+    table(("class", "precision", "recall", "F1", "images"), [_score_row(score) for score in scores])
+    _print_confusion(found)
+    result(f"written: {done.folder / 'metrics.json'}, {done.folder / 'predictions.csv'}")
+    return None
+
+
+def _score_row(score: ClassScore) -> tuple[str, ...]:
+    return (score.name, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.images))
+
+
+def _print_confusion(found: Evaluation) -> None:
+    if found.confusion is None:
+        return
+    names = [score.name for score in found.classes]
+    if len(names) > MOST_CONFUSION_COLUMNS:
+        _print_worst_confusions(names, found.confusion)
+        return
+    rows = [(name, *map(str, counts)) for name, counts in zip(names, found.confusion, strict=True)]
+    table(("true \\ predicted", *names), rows, title="confusion matrix")
+
+
+def _print_worst_confusions(names: list[str], counts: list[list[int]]) -> None:
+    pairs = [
+        (count, names[row], names[column])
+        for row, line in enumerate(counts)
+        for column, count in enumerate(line)
+        if row != column and count
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    rows = [(true, predicted, str(count)) for count, true, predicted in pairs[:MOST_CONFUSION_COLUMNS]]
+    table(("true", "predicted", "images"), rows, title="most frequent confusions (all are in metrics.json)")
+
+
+def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
+    """Print the answers as `table`, `json` or `csv`; return how many images had none."""
+    printers = {"table": _predictions_table, "json": _predictions_json, "csv": _predictions_csv}
+    failed = 0
+
+    def counted() -> Iterable[Prediction]:
+        nonlocal failed
+        for prediction in predictions:
+            failed += bool(prediction.error)
+            yield prediction
+
+    printers[form](counted())
+    if failed:
+        warn(f"{failed} images could not be read.")
+    return failed
+
+
+def _predictions_table(predictions: Iterable[Prediction]) -> None:
+    rows = [
+        (p.path, f"error: {p.error}" if p.error else "  ".join(map(_labelled, p.labels, p.scores)))
+        for p in predictions
+    ]
+    table(("image", "classes"), rows)
+
+
+def _labelled(label: str, score: float) -> str:
+    return f"{label} {score:.3f}"
+
+
+def _predictions_json(predictions: Iterable[Prediction]) -> None:
+    for p in predictions:
+        classes = [{"label": name, "score": value} for name, value in zip(p.labels, p.scores, strict=True)]
+        answer: dict[str, Any] = {"error": p.error} if p.error else {"classes": classes}
+        result(json.dumps({"path": p.path, **answer}, ensure_ascii=False))
+
+
+def _predictions_csv(predictions: Iterable[Prediction]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("path", "rank", "label", "score", "error"))
+    for p in predictions:
+        if p.error:
+            writer.writerow((p.path, "", "", "", p.error))
+        for rank, (label, value) in enumerate(zip(p.labels, p.scores, strict=True), 1):
+            writer.writerow((p.path, rank, label, f"{value:.6f}", ""))
+
+
+def print_export(done: ExportResult, *, as_json: bool) -> None:
+    if as_json:
+        return _json({**asdict(done), "path": str(done.path)})
+    found = done.agreement
+    result(f"{done.path}  {done.megabytes:.1f} MB, converted in {done.seconds:.1f} s")
+    result(
+        f"agreement with the model on {found.n} val images: same answer on {found.same_top1:.1%}, "
+        f"largest difference of a probability {found.max_difference:.2g}"
+    )
+    if found.same_top1 < GOOD_AGREEMENT[done.quantize]:
+        warn("that is less than expected of this format: look at it before you ship it.")
+    return None
+
+
+def print_runs(runs: list[RunSummary], runs_dir: Path, *, as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(run) for run in runs])
+    if not runs:
+        warn(f"there are no finished runs in {runs_dir}. Make one with: tlk fit DATA")
+        return None
+    table(("run", "made", "data", "backbone", "phase", "accuracy"), [_run_row(run) for run in runs])
+    return None
+
+
+def _run_row(run: RunSummary) -> tuple[str, ...]:
+    accuracy = run.problem if run.accuracy is None else f"{run.accuracy:.3f} ({run.split}, {run.images})"
+    return (run.name, run.made, Path(run.data).name, run.backbone, run.phase, accuracy)
+
+
+def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(backbone) for backbone in backbones])
+    rows = [
+        (
+            b.name,
+            str(b.default_size),
+            str(b.min_size),
+            str(b.features),
+            f"{b.parameters / 1e6:.1f}",
+            " ".join(b.options),
+        )
+        for b in backbones
+    ]
+    table(("backbone", "size", "least", "features", "parameters, M", "options"), rows)
+    return None
+
+
+def _json(value: Any) -> None:
+    result(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

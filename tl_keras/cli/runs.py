@@ -1,0 +1,21 @@
+"""`tlk runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tl_keras.cli.options import DEBUG, JSON, RUNS_DIR
+
+
+@click.command(short_help="List the runs, newest first.")
+@RUNS_DIR
+@JSON
+@DEBUG
+def runs(runs_dir: Path, as_json: bool) -> None:
+    """List the finished runs with their data, backbone, phase and accuracy, newest first."""
+    from tl_keras.cli.printing import print_runs
+    from tl_keras.workflows.runs import runs as work
+
+    print_runs(work(runs_dir), runs_dir, as_json=as_json)

@@ -1,0 +1,51 @@
+"""`tlk unfreeze-and-finetune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tl_keras.cli.options import DEBUG, JSON, RUN, read_settings, setting, settings
+
+
+@click.command(short_help="Second phase: train part of the backbone at a low rate.")
+@RUN
+@settings(
+    setting("--unfreeze", "finetune.unfreeze", "all, last:0.3 (share of layers) or from:BLOCK_OR_LAYER."),
+    setting(
+        "--train-batchnorm-affine",
+        "finetune.train_batchnorm_affine",
+        "Also train BatchNorm's gamma and beta.",
+        is_flag=True,
+        default=None,
+    ),
+    setting("--epochs", "finetune.epochs", "At most this many epochs.", type=int),
+    setting("--batch-size", "finetune.batch_size", "Images per step.", type=int),
+    setting("--learning-rate", "finetune.learning_rate", "Rate at the start.", type=float),
+    setting("--seed", "runtime.seed", "Decides order and dropout.", type=int),
+    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
+)
+@JSON
+@DEBUG
+def unfreeze_and_finetune(
+    run: Path, config: Path | None, assignments: tuple[str, ...], as_json: bool, **named: Any
+) -> None:
+    """Unfreeze part of RUN's backbone and train on at a low learning rate.
+
+    BatchNorm stays in inference mode. The run's model is replaced only when it became better on val.
+    Settings are the run's own, then --config, --set and the options here.
+    """
+    from tl_keras.run import open_run
+
+    chosen = read_settings(config, assignments, named, open_run(run).config())
+    from tl_keras.runtime import import_tensorflow
+
+    import_tensorflow()
+    from tl_keras.workflows.unfreeze_and_finetune import unfreeze_and_finetune as work
+
+    done = work(run, chosen)
+    from tl_keras.cli.printing import print_finetune
+
+    print_finetune(done, as_json=as_json)

@@ -1,0 +1,312 @@
+"""The settings of a run: one validated tree, with one line of meaning per setting.
+
+Settings come, later over earlier, from the defaults here, `--config file.yaml`, `--set path=value`
+and the named options. Unknown keys are errors; all faults are reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tl_keras.errors import ConfigError, did_you_mean
+from tl_keras.geometry import Resize
+from tl_keras.model_info import Task
+
+
+class Section(BaseModel):
+    """A part of the settings tree: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
+
+
+class SplitConfig(Section):
+    """Shares of the images when the source brings no splits of its own; they must add up to 1."""
+
+    train: float = Field(0.8, gt=0, lt=1)
+    val: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.1, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> SplitConfig:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + val + test must be 1, found {total:g}")
+        return self
+
+
+class DataConfig(Section):
+    """Where images come from and how they become tensors."""
+
+    source: str | None = None
+    """A folder of class folders or of train/val/test folders, a .csv/.tsv manifest, `tfds:NAME`, `digits`."""
+    task: Task = "multiclass"
+    """`multilabel`: any number of classes per image (manifests only, labels joined by `|`)."""
+    split: SplitConfig = SplitConfig()
+    """Used for what the source does not split itself."""
+    tfds_dir: str | None = None
+    """Where TensorFlow Datasets are on disk; None for its own default."""
+    tfds_splits: dict[Literal["train", "val", "test"], str] = {}
+    """For `tfds:`: our split -> theirs, e.g. {train: "train[:80%]", val: "train[80%:]", test: test}."""
+    image_size: int | None = Field(None, ge=8, le=2048)
+    """Height and width of the model's input, pixels; None for the backbone's own."""
+    resize: Resize = "crop"
+    """`crop` (centre), `pad` (black bars), `squash` (ignore the aspect ratio)."""
+    crop_fraction: float = Field(1.0, gt=0, le=1)
+    """For `crop`: share of the largest centre crop that is kept; 0.875 is resize 256, crop 224."""
+    cache_mb: int = Field(1024, ge=0)
+    """Decoded images are kept in memory between epochs when a split needs no more than this, MiB."""
+
+
+class ModelConfig(Section):
+    """The backbone and the head on top of it."""
+
+    backbone: str = "ResNet50"
+    """A name from `tlk backbones`."""
+    options: dict[str, Any] = {}
+    """Passed to the backbone's constructor, e.g. {alpha: 0.35}."""
+    weights: str = "imagenet"
+    """`imagenet`, `none` (random), or the path of a .weights.h5, .h5 or .keras file."""
+    pooling: Literal["avg", "max"] = "avg"
+    """Global pooling of the backbone's last feature map."""
+
+
+class HeadConfig(Section):
+    """The layers that are always trained: hidden dense layers, then one output per class."""
+
+    hidden: tuple[int, ...] = ()
+    """Widths of hidden dense layers, e.g. [256, 128]; empty for a linear head."""
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    """Activation of the hidden layers."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout rate before every dense layer."""
+
+    @model_validator(mode="after")
+    def _widths(self) -> HeadConfig:
+        if any(width < 1 for width in self.hidden):
+            raise ValueError(f"hidden widths must be at least 1, found {list(self.hidden)}")
+        return self
+
+
+class AugmentConfig(Section):
+    """Random changes to training images; 0 or `none` switches one off. All are off by default."""
+
+    flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
+    """Mirror images at random."""
+    rotation: float = Field(0.0, ge=0, le=180)
+    """Largest rotation either way, degrees."""
+    zoom: float = Field(0.0, ge=0, lt=1)
+    """Largest zoom in or out, as a share of the size."""
+    translation: float = Field(0.0, ge=0, lt=1)
+    """Largest shift along each axis, as a share of the size."""
+    color_jitter: float = Field(0.0, ge=0, le=1)
+    """Strength of random brightness, contrast, saturation and (a tenth of it) hue."""
+    random_resized_crop: float = Field(0.0, ge=0, le=1)
+    """Smallest share of the image's area that a random crop (aspect 3:4 to 4:3) keeps; 0.08 is usual."""
+    rand_augment: float = Field(0.0, ge=0, le=1)
+    """Magnitude of RandAugment (two operations per batch); 0.3 is a mild start."""
+    mixup: float = Field(0.0, ge=0, le=1)
+    """Alpha of MixUp; 0.2 is usual."""
+    cutmix: float = Field(0.0, ge=0, le=1)
+    """Strength of CutMix; 1.0 is usual."""
+
+
+class ScheduleConfig(Section):
+    """How the learning rate changes during a phase."""
+
+    kind: Literal["constant", "plateau", "step", "cosine"] = "plateau"
+    """`plateau` lowers it when the monitored value stalls; `step` every N epochs; `cosine` to zero."""
+    factor: float = Field(0.1, gt=0, lt=1)
+    """For plateau and step: the rate is multiplied by this."""
+    every: int = Field(7, ge=1)
+    """For step: epochs between two steps."""
+    patience: int = Field(3, ge=1)
+    """For plateau: epochs without improvement before a step."""
+    warmup_epochs: int = Field(0, ge=0)
+    """For cosine: epochs of linear increase from zero."""
+
+
+class PhaseConfig(Section):
+    """One training phase."""
+
+    epochs: int = Field(30, ge=1)
+    """At most this many passes over the training images."""
+    batch_size: int = Field(32, ge=1)
+    """Images per step, over all replicas."""
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
+    """Update rule."""
+    learning_rate: float = Field(3e-3, gt=0)
+    """Rate at the start (cosine: after warm-up)."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """For sgd and rmsprop."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of kernels; biases and norms are spared."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """How the learning rate changes."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target spread over all classes."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """`balanced`: examples weigh inversely to their class's frequency."""
+    early_stopping: int = Field(6, ge=0)
+    """Stop after this many epochs without improvement on val; 0 never stops early."""
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
+    """What early stopping, the plateau schedule and the choice of best weights look at."""
+
+
+class FinetuneConfig(PhaseConfig):
+    """The second phase: part of the backbone is unfrozen, at a low rate."""
+
+    epochs: int = Field(10, ge=1)
+    learning_rate: float = Field(1e-5, gt=0)
+    unfreeze: str = "last:0.3"
+    """`all`, `last:0.3` (share of the layers that have weights), or `from:BLOCK_OR_LAYER`."""
+    train_batchnorm_affine: bool = False
+    """Also train BatchNorm's gamma and beta; its statistics stay fixed in any case."""
+
+
+class RuntimeConfig(Section):
+    """The machine and reproducibility."""
+
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Decides splits, initial weights, order, augmentation and dropout."""
+    strategy: Literal["auto", "none", "mirrored"] = "auto"
+    """`auto` mirrors over several GPUs; `mirrored` over logical CPUs where there is no GPU."""
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """`auto` is mixed on GPUs that gain from it, float32 elsewhere."""
+    tensorboard: bool = False
+    """Write TensorBoard logs into the run's phase folder."""
+
+
+class Config(Section):
+    """All settings of a run."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    head: HeadConfig = HeadConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: PhaseConfig = PhaseConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        if self.data.task == "multilabel" and "balanced" in (
+            self.train.class_weight,
+            self.finetune.class_weight,
+        ):
+            raise ValueError("class_weight: balanced is for task: multiclass; use none with multilabel")
+        return self
+
+    def to_yaml(self) -> str:
+        """Return all settings, defaults included, as YAML that `load_config` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_config(
+    file: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    base: Config | None = None,
+) -> Config:
+    """Build the settings from `base`, then `file`, then `overrides`.
+
+    Args:
+        file: YAML file of nested sections, or None.
+        overrides: Dotted path -> value, e.g. {"head.dropout": 0.3}.
+        base: What is not named elsewhere; None for the defaults.
+
+    Raises:
+        ConfigError: The file cannot be read, or any setting is unknown or out of range.
+    """
+    tree = base.model_dump(mode="json") if base is not None else {}
+    if file is not None:
+        _merge(tree, _read_yaml(Path(file)))
+    for path, value in (overrides or {}).items():
+        _assign(tree, path, value)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        where = f" in {file}" if file is not None else ""
+        raise ConfigError(f"Wrong settings{where}:\n" + "\n".join(_faults(error))) from None
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read `path=value` strings; values are YAML, so `[256, 128]`, `true` and `1e-3` mean what they say."""
+    parsed = {}
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals or not path:
+            raise ConfigError(f"Expected PATH=VALUE, e.g. head.dropout=0.3; found {assignment!r}.")
+        try:
+            parsed[path.strip()] = _scalar(yaml.safe_load(value))
+        except yaml.YAMLError:
+            raise ConfigError(f"The value in {assignment!r} is not valid YAML.") from None
+    return parsed
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read the config {file}: {error}.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not valid YAML: {error}.") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file}: expected sections such as `model:`, found {type(tree).__name__}.")
+    return tree
+
+
+def _scalar(value: Any) -> Any:
+    """Read `1e-3` as a number, which YAML 1.1 takes for a string."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _merge(tree: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        below = tree.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            _merge(below, value)
+        else:
+            tree[key] = value
+
+
+def _assign(tree: dict[str, Any], path: str, value: Any) -> None:
+    *sections, key = path.split(".")
+    for section in sections:
+        below = tree.setdefault(section, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"Cannot set {path}: {section} is {below!r}, not a section.")
+        tree = below
+    tree[key] = value
+
+
+def _faults(error: ValidationError) -> list[str]:
+    return [f"  {_fault(dict(item))}" for item in error.errors()]
+
+
+def _fault(item: dict[str, Any]) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = _keys_beside(item["loc"])
+        hint = did_you_mean(str(item["loc"][-1]), known)
+        return f"{path}: no such setting.{hint} Known here: {', '.join(known)}."
+    message = item["msg"].removeprefix("Value error, ")
+    prefix = f"{path}: " if path else ""
+    return f"{prefix}{message} (found {item['input']!r})" if path else message
+
+
+def _keys_beside(location: tuple[Any, ...]) -> list[str]:
+    section: Any = Config
+    for name in location[:-1]:
+        section = section.model_fields[name].annotation
+    return list(section.model_fields)

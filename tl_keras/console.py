@@ -1,0 +1,117 @@
+"""Everything that is printed: results on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_LINE_SECONDS = 10.0
+
+
+@cache
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    # Piped output is for programs and logs: never fold it at a made-up terminal width.
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 10_000
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+def say(text: str = "") -> None:
+    """Print a remark about progress to stderr."""
+    _console(stderr=True).print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """Print something the user should not overlook to stderr."""
+    console = _console(stderr=True)
+    console.print("Note: ", style="yellow", end="")
+    console.print(text, markup=False)
+
+
+def fail(text: str) -> None:
+    """Print why a command did not do what was asked to stderr."""
+    console = _console(stderr=True)
+    console.print("Error: ", style="bold red", end="")
+    console.print(text, markup=False)
+
+
+def result(text: str) -> None:
+    """Print a line of the result to stdout, exactly as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a table to stdout; columns whose cells are all numbers are set to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    sheet = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
+        sheet.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        sheet.add_row(*(Text(cell) for cell in row))
+    _console(stderr=False).print(sheet, soft_wrap=False)
+
+
+@contextmanager
+def progress(description: str, total: int, unit: str = "images") -> Iterator[Callable[[int], None]]:
+    """Show how far a job is: a bar on a terminal, else a plain line every ten seconds.
+
+    Yields:
+        A function to call with the number of units done since the last call.
+    """
+    console = _console(stderr=True)
+    show = _bar if console.is_terminal else _plain_lines
+    with show(console, description, total, unit) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(console: Console, description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(description, total=total)
+        yield lambda done: bars.advance(task, done)
+
+
+@contextmanager
+def _plain_lines(
+    _console: Console, description: str, total: int, unit: str
+) -> Iterator[Callable[[int], None]]:
+    done, said = 0, time.monotonic()
+
+    def advance(step: int) -> None:
+        nonlocal done, said
+        done += step
+        if time.monotonic() - said >= PLAIN_LINE_SECONDS:
+            said = time.monotonic()
+            say(f"{description}: {done} of {total} {unit}")
+
+    yield advance
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.rstrip("%").replace(",", "") or "0")
+    except ValueError:
+        return False
+    return True

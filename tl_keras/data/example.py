@@ -1,0 +1,32 @@
+"""One labelled image, as every part of the program passes it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LABEL_SEPARATOR = "|"
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled image file.
+
+    Attributes:
+        path: Absolute path of the file.
+        label: Class name; several joined by `|` when the task is multi-label.
+        split: `train`, `val`, `test`, or empty while undecided.
+        sha256: Hex digest of the file's bytes, or empty while unread.
+        problem: Why the image is left out, or empty when it is used.
+    """
+
+    path: str
+    label: str
+    split: str = ""
+    sha256: str = ""
+    problem: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names of this image (none for an empty multi-label cell)."""
+        return tuple(part for part in self.label.split(LABEL_SEPARATOR) if part)

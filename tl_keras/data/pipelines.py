@@ -1,0 +1,202 @@
+"""Examples -> `tf.data`: one builder for training, one for everything else.
+
+Order is a function of the seed and the epoch, augmentation of the seed and the step: nothing depends on
+threads or on what ran before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tl_keras.config import AugmentConfig
+from tl_keras.data.augment import augmenter
+from tl_keras.data.decode import decode, read_bytes, upright_size
+from tl_keras.data.example import Example
+from tl_keras.errors import BadImage, DataError
+from tl_keras.geometry import Box, Geometry
+from tl_keras.model_info import Task
+
+CROP_ASPECTS = (3 / 4, 4 / 3)
+
+
+class Loader:
+    """Loads examples by index, as arrays; keeps decoded images in memory when they fit.
+
+    Args:
+        examples: The images to load.
+        classes: Class names; their order is the order of the targets.
+        geometry: The model's input size.
+        task: `multiclass` or `multilabel`.
+        cache_mb: Decoded images are kept when all of them need no more than this, MiB.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        classes: Sequence[str],
+        geometry: Geometry,
+        *,
+        task: Task,
+        cache_mb: int,
+    ) -> None:
+        self.examples = examples
+        self.classes = tuple(classes)
+        self.geometry = geometry
+        self.failure: DataError | None = None
+        self._targets = _targets(examples, classes, task)
+        self._shape = (len(examples), geometry.height, geometry.width, 3)
+        self._cached = np.prod(self._shape, dtype=np.int64) <= cache_mb * 2**20
+        self._pixels = np.zeros(self._shape if self._cached else (0,), np.uint8)
+        self._filled = np.zeros(len(examples), bool)
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def images(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return uint8 [n, H, W, 3] for int64 [n] indices."""
+        if not self._cached:
+            return np.stack(list(self._threads.map(self._decode, indices)))
+        missing = indices[~self._filled[indices]]
+        for index, pixels in zip(missing, self._threads.map(self._decode, missing), strict=True):
+            self._pixels[index] = pixels
+            self._filled[index] = True
+        return self._pixels[indices]
+
+    def crops(
+        self, indices: npt.NDArray[np.int64], draws: npt.NDArray[np.float32], smallest: float
+    ) -> npt.NDArray[np.uint8]:
+        """Return random resized crops, uint8 [n, H, W, 3].
+
+        Args:
+            indices: int64 [n].
+            draws: float32 [n, 4] uniform in [0, 1): area, aspect ratio, left, top.
+            smallest: Least share of the image's area that is kept.
+        """
+        return np.stack(list(self._threads.map(lambda i, d: self._crop(i, d, smallest), indices, draws)))
+
+    def targets(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return float32 [n, classes]: one-hot, or multi-hot for the multi-label task."""
+        rows = self._targets[indices]
+        return (
+            rows.astype(np.float32) if rows.ndim == 2 else np.eye(len(self.classes), dtype=np.float32)[rows]
+        )
+
+    def _decode(self, index: int) -> npt.NDArray[np.uint8]:
+        with self._remembering_failure(index):
+            return decode(self.examples[index].path, self.geometry)
+
+    def _crop(self, index: int, draws: npt.NDArray[np.float32], smallest: float) -> npt.NDArray[np.uint8]:
+        with self._remembering_failure(index):
+            data = read_bytes(self.examples[index].path)
+            return decode(data, self.geometry, random_box(*upright_size(data), smallest, draws))
+
+    @contextmanager
+    def _remembering_failure(self, index: int) -> Iterator[None]:
+        """Keep our exception for the caller: TensorFlow turns those of its callbacks into its own."""
+        try:
+            yield
+        except BadImage as error:
+            path = self.examples[index].path
+            self.failure = DataError(
+                f"{path} was readable when it was checked, and is not any more: {error}."
+            )
+            raise
+
+
+def random_box(width: int, height: int, smallest: float, draws: npt.NDArray[np.float32]) -> Box:
+    """Return a random part of an image: an area share in [smallest, 1], an aspect ratio in 3:4..4:3.
+
+    Method: Szegedy et al. 2015, "Going deeper with convolutions" (inception-style cropping).
+    """
+    area, aspect, left, top = (float(draw) for draw in draws)
+    share = smallest + area * (1 - smallest)
+    low, high = np.log(CROP_ASPECTS)
+    ratio = float(np.exp(low + aspect * (high - low)))
+    crop_width = min(width, (width * height * share * ratio) ** 0.5)
+    crop_height = min(height, (width * height * share / ratio) ** 0.5)
+    x, y = left * (width - crop_width), top * (height - crop_height)
+    return (x, y, x + crop_width, y + crop_height)
+
+
+def evaluation_batches(loader: Loader, batch_size: int) -> tf.data.Dataset:
+    """Return batches (uint8 images, float32 targets) of all examples in their order."""
+    return (
+        tf.data.Dataset.range(len(loader))
+        .batch(batch_size)
+        .map(lambda indices: _load(loader, indices), num_parallel_calls=2, deterministic=True)
+        .prefetch(2)
+    )
+
+
+def training_batches(
+    loader: Loader,
+    augment: AugmentConfig,
+    *,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    class_weights: Sequence[float] | None = None,
+) -> tf.data.Dataset:
+    """Return shuffled, augmented batches of `epochs` epochs, one after another.
+
+    Elements are (images uint8 [n, H, W, 3], targets float32 [n, classes]), and with `class_weights` also
+    float32 [n] example weights, which follow the targets through MixUp and CutMix. The last batch of an
+    epoch may be smaller; an epoch has ceil(examples / batch_size) of them.
+    """
+    order = tf.data.Dataset.range(epochs).flat_map(
+        lambda epoch: _shuffled(len(loader), epoch, seed).batch(batch_size)
+    )
+    change = augmenter(augment)
+
+    def prepare(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)])
+        images, targets = _load(loader, indices, key, augment.random_resized_crop)
+        if change is not None:
+            images, targets = change(images, targets, key)
+        if class_weights is None:
+            return images, targets
+        return images, targets, tf.linalg.matvec(targets, tf.constant(class_weights, tf.float32))
+
+    # Shuffled before anything is read, so that shuffling costs no memory; decoding overlaps training.
+    return order.enumerate().map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def _shuffled(count: int, epoch: tf.Tensor, seed: int) -> tf.data.Dataset:
+    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    order = tf.random.experimental.index_shuffle(tf.range(count, dtype=tf.int64), key, count - 1)
+    return tf.data.Dataset.from_tensor_slices(order)
+
+
+def _load(
+    loader: Loader, indices: tf.Tensor, key: tf.Tensor | None = None, smallest_crop: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor]:
+    if smallest_crop > 0:
+        draws = tf.random.stateless_uniform([tf.size(indices), 4], seed=key)
+        images = tf.numpy_function(
+            lambda i, d: loader.crops(i, d, smallest_crop), [indices, draws], tf.uint8, stateful=False
+        )
+    else:
+        images = tf.numpy_function(loader.images, [indices], tf.uint8, stateful=False)
+    targets = tf.numpy_function(loader.targets, [indices], tf.float32, stateful=False)
+    images.set_shape([None, loader.geometry.height, loader.geometry.width, 3])
+    targets.set_shape([None, len(loader.classes)])
+    return images, targets
+
+
+def _targets(examples: Sequence[Example], classes: Sequence[str], task: Task) -> npt.NDArray[np.int64]:
+    """Return class numbers [n], or for the multi-label task a 0/1 matrix [n, classes]."""
+    number = {name: index for index, name in enumerate(classes)}
+    if task == "multiclass":
+        return np.array([number[example.label] for example in examples], np.int64)
+    rows = np.zeros((len(examples), len(classes)), np.int64)
+    for row, example in zip(rows, examples, strict=True):
+        row[[number[name] for name in example.labels]] = 1
+    return rows

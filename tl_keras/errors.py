@@ -1,0 +1,63 @@
+"""Everything that can go wrong through no fault of ours.
+
+TlkError                the root: `cli` prints its text and exits with 1
+├── ConfigError         a setting, an option or a name that does not exist or does not fit
+├── DataError           the images: wrong folder, no images, one class, a broken manifest
+│   └── BadImage        one file that is not a readable image (the rest go on)
+├── ModelError          a model file or its weights: missing, not one, not matching
+├── TrainingError       a training that went wrong: the loss is no number any more
+├── RunError            a run's folder: missing, unfinished, already there
+└── MissingExtra        an optional package that the user has not installed
+
+A message says what was expected, what was found and what to do next, in a few lines.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TlkError(Exception):
+    """The root of all errors that are the user's to mend."""
+
+
+class ConfigError(TlkError):
+    """A setting that does not exist, does not fit, or contradicts another."""
+
+
+class DataError(TlkError):
+    """Images or labels that cannot be used as they are."""
+
+
+class BadImage(DataError):
+    """One file that cannot be decoded; its text is the reason, without the path."""
+
+
+class ModelError(TlkError):
+    """A model or weights file that is missing, unreadable or of another shape."""
+
+
+class TrainingError(TlkError):
+    """A training that cannot go on."""
+
+
+class RunError(TlkError):
+    """A run that does not exist, is unfinished, or would be overwritten."""
+
+
+class MissingExtra(TlkError):
+    """An optional package that is needed for what was asked."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs packages that are not installed.\n"
+            f"Install them with: pip install 'tl_keras[{extra}]'"
+        )
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the choice nearest to `word`, or an empty string."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -1,0 +1,54 @@
+"""metrics.json: what was measured, on which images, of which model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tl_keras.evaluation.metrics import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation and what one must know to read it.
+
+    Attributes:
+        data: The source of the images.
+        split: Which of its splits was evaluated.
+        used_for_selection: Whether training looked at these images to choose its best epoch, which makes
+            the figures somewhat too good.
+        backbone: Name of the backbone.
+        phase: The training phase that the model came from, e.g. `1-head`.
+        evaluation: The figures.
+    """
+
+    data: str
+    split: str
+    used_for_selection: bool
+    backbone: str
+    phase: str
+    evaluation: Evaluation
+
+    def headline(self) -> str:
+        """Return the accuracy with its interval and count, in one line."""
+        found = self.evaluation
+        low, high = found.interval
+        caution = " (also used to choose the best epoch)" if self.used_for_selection else ""
+        return (
+            f"{self.split} accuracy {found.accuracy:.3f}, 95% interval {low:.3f} to {high:.3f}, "
+            f"{found.images} images{caution}"
+        )
+
+    def to_json(self) -> str:
+        """Return the file's text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Report:
+        """Read what `to_dict` wrote."""
+        return cls(**{**fields, "evaluation": Evaluation.from_dict(fields["evaluation"])})

@@ -1,0 +1,49 @@
+"""ONNX files, for ONNX Runtime and everything else that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tl_keras.errors import MissingExtra, ModelError
+from tl_keras.exporting.serving import pixels_function
+from tl_keras.files import written_aside
+from tl_keras.inference.info import embed
+from tl_keras.model_info import ModelInfo
+from tl_keras.quiet import quiet_fd
+
+OPSET = 18  # the newest that tf2onnx writes
+
+
+def export_onnx(classifier: Any, info: ModelInfo, destination: Path) -> None:
+    """Write an `.onnx` file: images, uint8 [n, H, W, 3] -> probabilities, float32 [n, classes].
+
+    Raises:
+        MissingExtra: tf2onnx or onnx is not installed.
+        ModelError: ONNX lacks an operation of the model.
+        RunError: It cannot be written there.
+    """
+    with written_aside(destination) as aside, quiet_fd():
+        aside.write_bytes(_convert(classifier).SerializeToString())
+        embed(aside, info)
+
+
+def _convert(classifier: Any) -> Any:
+    try:
+        import onnx  # noqa: F401
+        import tf2onnx
+    except ImportError:
+        raise MissingExtra("Exporting to ONNX", "onnx") from None
+    function = pixels_function(classifier)
+    try:
+        model, _ = tf2onnx.convert.from_function(
+            function, input_signature=function.input_signature, opset=OPSET
+        )
+    except Exception as error:  # tf2onnx raises whatever the unknown operation makes it stumble over
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"This model cannot become an .onnx file.\n"
+            f"Expected operations that tf2onnx knows; it said: {reason[:200]}.\n"
+            "Export it as saved_model instead."
+        ) from error
+    return model

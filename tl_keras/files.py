@@ -1,0 +1,63 @@
+"""Writing files so that a reader sees the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tl_keras.errors import RunError
+
+
+@contextmanager
+def written_aside(destination: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `destination`; on success it takes the destination's place.
+
+    The caller writes a file or a folder there. On any error it is removed and what was at
+    `destination` stays as it was.
+
+    Raises:
+        RunError: The disk is full or read-only, or writing there is not allowed.
+    """
+    # The name's ending is kept, since Keras and others choose the format by it.
+    aside = destination.with_name(f".{uuid.uuid4().hex[:8]}.{destination.name}")
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        _replace(aside, destination)
+    except OSError as error:
+        raise RunError(f"Cannot write {destination}: {error.strerror or error}.") from error
+    finally:
+        remove(aside)
+
+
+def write_text(destination: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all; newlines are written as they are."""
+    with written_aside(destination) as aside:
+        aside.write_text(text, encoding="utf-8", newline="")
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _replace(aside: Path, destination: Path) -> None:
+    if not destination.is_dir():
+        os.replace(aside, destination)
+        return
+    # A folder cannot be renamed over a folder that has something in it.
+    old = destination.with_name(f".{uuid.uuid4().hex[:8]}.old")
+    destination.rename(old)
+    try:
+        aside.rename(destination)
+    except OSError:
+        old.rename(destination)
+        raise
+    remove(old)

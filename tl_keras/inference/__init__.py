@@ -1,0 +1,1 @@
+"""Opening any shipped model as one function from pixels to probabilities."""

@@ -1,0 +1,36 @@
+"""Any shipped model, opened as a function from pixels to probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tl_keras.inference.kind import kind_of
+from tl_keras.inference.predictor import Predictor
+
+
+def open_model(path: Path) -> Predictor:
+    """Open a `.keras`, a SavedModel folder, a `.tflite` or an `.onnx`.
+
+    Only the format's own runtime is imported: a `.tflite` answers without TensorFlow.
+
+    Raises:
+        ModelError: There is no model, it is damaged, or it does not take raw pixels.
+        MissingExtra: The format's runtime is not installed.
+    """
+    match kind_of(path):
+        case "keras":
+            from tl_keras.inference.keras_file import open_keras
+
+            return open_keras(path)
+        case "saved_model":
+            from tl_keras.inference.saved_model import open_saved_model
+
+            return open_saved_model(path)
+        case "tflite":
+            from tl_keras.inference.tflite import open_tflite
+
+            return open_tflite(path)
+        case "onnx":
+            from tl_keras.inference.onnx import open_onnx
+
+            return open_onnx(path)

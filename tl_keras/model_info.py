@@ -1,0 +1,37 @@
+"""What a shipped model file says of itself, so that it can be used without the run that made it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from tl_keras.geometry import Geometry
+
+Task = Literal["multiclass", "multilabel"]
+ENTRY = "tl_keras.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Class names and preprocessing of a model; travels inside every exported file.
+
+    Attributes:
+        labels: Class names in the order of the model's outputs.
+        geometry: Input size in pixels and how images are brought to it.
+        task: `multiclass` (softmax, probabilities sum to 1) or `multilabel` (sigmoid per class).
+    """
+
+    labels: tuple[str, ...]
+    geometry: Geometry
+    task: Task = "multiclass"
+
+    def to_json(self) -> str:
+        """Return this as a JSON document."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ModelInfo:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(tuple(fields["labels"]), Geometry(**fields["geometry"]), fields["task"])

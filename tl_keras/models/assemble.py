@@ -1,0 +1,88 @@
+"""The classifier: pixels in, preprocessing, backbone, pooling, head, probabilities out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tl_keras.config import HeadConfig, ModelConfig
+from tl_keras.model_info import Task
+from tl_keras.models.backbones import find
+from tl_keras.models.base import build_base
+from tl_keras.models.preprocessing import preprocess
+from tl_keras.models.weights import set_weights
+
+
+def build_classifier(
+    model: ModelConfig, head: HeadConfig, *, image_size: int | None, classes: int, task: Task
+) -> keras.Model:
+    """Build a classifier whose backbone is frozen.
+
+    Args:
+        model: Backbone, its options, weights and pooling.
+        head: Hidden layers and dropout.
+        image_size: Height and width of the input, pixels; None for the backbone's own.
+        classes: Number of outputs.
+        task: `multiclass` ends in a softmax, `multilabel` in a sigmoid per class.
+
+    Returns:
+        A model from `image`, uint8 RGB [batch, H, W, 3] in 0..255, to `probabilities`, float32
+        [batch, classes], also under mixed precision. Saved as .keras it loads without this package.
+
+    Raises:
+        ConfigError: The backbone, an option or the image size does not exist or does not fit.
+        ModelError: The weights are missing, damaged or of another network.
+    """
+    backbone = find(model.backbone)
+    size = image_size if image_size is not None else backbone.default_size
+    base = build_base(backbone, model.options, size, model.weights)
+    base.trainable = False
+    image = keras.Input((size, size, 3), dtype="uint8", name="image")
+    features = base(preprocess(image, backbone.preprocessing), training=False)
+    return keras.Model(image, _head(_pool(features, model), head, classes, task), name="classifier")
+
+
+def backbone_of(classifier: keras.Model) -> keras.Model:
+    """Return the network inside a model of `build_classifier`, also after it was saved and loaded."""
+    return classifier.get_layer("backbone")
+
+
+def as_float32(classifier: keras.Model) -> keras.Model:
+    """Return an equal model that computes in float32, for export after training in mixed precision."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        copy = keras.Model.from_config(_in_float32(classifier.get_config()))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    set_weights(copy, classifier.get_weights())
+    return copy
+
+
+def _pool(features: keras.KerasTensor, model: ModelConfig) -> keras.KerasTensor:
+    if model.pooling == "max":
+        return keras.layers.GlobalMaxPooling2D(name="pooling")(features)
+    return keras.layers.GlobalAveragePooling2D(name="pooling")(features)
+
+
+def _head(x: keras.KerasTensor, head: HeadConfig, classes: int, task: Task) -> keras.KerasTensor:
+    for index, width in enumerate(head.hidden, start=1):
+        x = _dropout(x, head.dropout, f"dropout_{index}")
+        x = keras.layers.Dense(width, activation=head.activation, name=f"hidden_{index}")(x)
+    x = _dropout(x, head.dropout, "dropout")
+    activation = "sigmoid" if task == "multilabel" else "softmax"
+    return keras.layers.Dense(classes, activation=activation, dtype="float32", name="probabilities")(x)
+
+
+def _dropout(x: keras.KerasTensor, rate: float, name: str) -> keras.KerasTensor:
+    return keras.layers.Dropout(rate, name=name)(x) if rate else x
+
+
+def _in_float32(config: Any) -> Any:
+    """Return a layer's configuration with every mixed precision policy replaced by float32."""
+    if isinstance(config, dict):
+        return {key: _in_float32(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(value) for value in config)
+    return "float32" if config in ("mixed_float16", "mixed_bfloat16") else config

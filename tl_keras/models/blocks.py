@@ -1,0 +1,60 @@
+"""The named blocks of a built network, which unfreezing refers to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import keras
+
+from tl_keras.models.backbones import Backbone, BlockNames
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A named part of a network: the names of its layers, in graph order."""
+
+    name: str
+    layers: tuple[str, ...]
+
+
+def blocks_of(base: keras.Model, backbone: Backbone) -> tuple[Block, ...]:
+    """Return the blocks of `base`, in graph order; every layer is in exactly one.
+
+    A layer whose name tells no block belongs to the block before it. Those before the first block are
+    the block `stem`, or part of the first block when they own no weights.
+    """
+    names = [layer.name for layer in base.layers]
+    labels = _by_ends(names, backbone.blocks) if backbone.blocks.ends else _by_names(base, backbone.blocks)
+    blocks: dict[str, list[str]] = {}
+    for name, label in zip(names, labels, strict=True):
+        blocks.setdefault(label, []).append(name)
+    return tuple(Block(label, tuple(layers)) for label, layers in blocks.items())
+
+
+def _by_names(base: keras.Model, spec: BlockNames) -> list[str]:
+    """Return the block of each layer, where the layers' names begin with it."""
+    told = [_told(layer.name, spec) for layer in base.layers]
+    start = next(index for index, label in enumerate(told) if label)
+    has_stem = any(layer.weights for layer in base.layers[:start])
+    current = "stem" if has_stem else told[start]
+    labels = []
+    for label in told:
+        current = label or current
+        labels.append(current)
+    return labels
+
+
+def _by_ends(names: list[str], spec: BlockNames) -> list[str]:
+    """Return the block of each layer, where only a block's last layer tells it."""
+    current = next(label for name in reversed(names) if (label := _told(name, spec)))
+    labels = []
+    for name in reversed(names):
+        current = _told(name, spec) or current
+        labels.append(current)
+    return labels[::-1]
+
+
+def _told(layer: str, spec: BlockNames) -> str:
+    match = re.search(spec.pattern, layer)
+    return spec.name.format(match.group(1)) if match else ""

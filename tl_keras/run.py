@@ -1,0 +1,210 @@
+"""A run: the folder in which everything about one trained classifier lies.
+
+saved_models/NAME/
+    config.yaml       every setting; `tlk fit --config` on it repeats the run
+    labels.txt        class names in the order of the model's outputs
+    manifest.csv      every image: path, label, split, content hash, why it was left out
+    phases/1-head/    history.csv, summary.json, model.keras of each training phase
+    model.keras       the best model so far
+    metrics.json      how good it is, on which images
+    predictions.csv   what it said to each of them
+    exports/          what was shipped
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tl_keras.config import Config, load_config
+from tl_keras.errors import RunError, did_you_mean
+from tl_keras.files import written_aside
+
+DEFAULT_RUNS_DIR = Path("saved_models")
+
+
+class NameTaken(RunError):
+    """A run of that name exists or is being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where a run's files are."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def labels_file(self) -> Path:
+        return self.folder / "labels.txt"
+
+    @property
+    def manifest_file(self) -> Path:
+        return self.folder / "manifest.csv"
+
+    @property
+    def model_file(self) -> Path:
+        return self.folder / "model.keras"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def predictions_file(self) -> Path:
+        return self.folder / "predictions.csv"
+
+    @property
+    def phases_dir(self) -> Path:
+        return self.folder / "phases"
+
+    @property
+    def exports_dir(self) -> Path:
+        return self.folder / "exports"
+
+    def config(self) -> Config:
+        """Return the settings this run was made with."""
+        return load_config(self.config_file)
+
+    def labels(self) -> tuple[str, ...]:
+        """Return the class names in the order of the model's outputs."""
+        return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what `metrics.json` holds."""
+        try:
+            found: dict[str, Any] = json.loads(self.metrics_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise RunError(
+                f"{self.metrics_file} is missing or damaged; make it anew with: tlk evaluate {self.folder}"
+            ) from None
+        return found
+
+    def phases(self) -> list[Path]:
+        """Return the folders of the phases that were trained, first to last."""
+        return sorted(
+            (p for p in self.phases_dir.glob("*-*") if p.name[0] != "."),
+            key=lambda p: int(p.name.split("-")[0]),
+        )
+
+    def current_phase(self) -> str:
+        """Return the name of the phase whose model is the run's model: the last that was kept."""
+        return [phase.name for phase in self.phases() if _kept(phase)][-1]
+
+
+def _kept(phase: Path) -> bool:
+    decision = phase / "decision.json"
+    return not decision.exists() or bool(json.loads(decision.read_text(encoding="utf-8"))["kept"])
+
+
+def open_run(folder: Path) -> Run:
+    """Return the finished run in `folder`.
+
+    Raises:
+        RunError: There is no such folder, it is not a run, or the run is unfinished.
+    """
+    folder = Path(folder)
+    run = Run(folder)
+    if not folder.is_dir():
+        raise RunError(_not_found(folder))
+    needed = (run.config_file, run.labels_file, run.manifest_file, run.model_file)
+    missing = [file.name for file in needed if not file.is_file()]
+    if missing:
+        raise RunError(
+            f"{folder} is not a finished run: {', '.join(missing)} missing.\n"
+            "Expected a folder made by `tlk fit`; see them with: tlk runs"
+        )
+    return run
+
+
+def list_runs(runs_dir: Path) -> list[Run]:
+    """Return the finished runs in a folder, newest first."""
+    if not runs_dir.is_dir():
+        return []
+    runs = [Run(p) for p in runs_dir.iterdir() if p.name[0] != "." and (p / "model.keras").is_file()]
+    return sorted(runs, key=lambda run: run.model_file.stat().st_mtime, reverse=True)
+
+
+@contextmanager
+def new_run(runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Iterator[tuple[Run, Path]]:
+    """Yield a run to be written and the folder at which it appears when the block ends without an error.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The wished name.
+        exact: Whether the name was the user's; otherwise a number is added when it is taken.
+        overwrite: Whether a run of that name is replaced (at the very end, so a failure loses nothing).
+
+    Raises:
+        RunError: The name is taken, or nothing can be written there.
+    """
+    with ExitStack() as stack:
+        folder = _claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
+        aside = stack.enter_context(written_aside(folder))
+        aside.mkdir()
+        yield Run(aside), folder
+
+
+def _claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Path:
+    """Lock and return the folder of a new run: `name`, else `name-2`, `name-3`, ... when not exact."""
+    for number in itertools.count(1):
+        folder = runs_dir / (name if number == 1 else f"{name}-{number}")
+        try:
+            stack.enter_context(locked(folder))
+            _check_free(folder, overwrite=overwrite)
+            break
+        except NameTaken:
+            if exact:
+                raise
+    return folder
+
+
+def _check_free(folder: Path, *, overwrite: bool) -> None:
+    if folder.exists() and not overwrite:
+        raise NameTaken(f"{folder} exists already. Choose another --name, or replace it with --overwrite.")
+    if folder.exists() and not Run(folder).config_file.exists():
+        raise NameTaken(f"{folder} is not a run (it has no config.yaml), so --overwrite does not replace it.")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run's folder for writing, so that two processes do not change it at once.
+
+    The lock is the operating system's, so it ends with the process, however that ends.
+
+    Raises:
+        NameTaken: Another process holds it.
+        RunError: Nothing can be written beside it.
+    """
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise NameTaken(f"{folder} is being written by another process; wait for it to end.") from None
+    except OSError as error:
+        raise RunError(f"Cannot write into {folder.parent}: {error.strerror or error}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _not_found(folder: Path) -> str:
+    siblings = [run.name for run in list_runs(folder.parent)]
+    hint = did_you_mean(folder.name, siblings)
+    return f"There is no run at {folder}.{hint} See what there is with: tlk runs"

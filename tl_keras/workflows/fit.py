@@ -1,0 +1,166 @@
+"""`fit`: a folder of labelled images becomes a tested classifier with a frozen backbone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tl_keras.config import Config, DataConfig
+from tl_keras.console import say, warn
+from tl_keras.data import manifest
+from tl_keras.data.files import absolute
+from tl_keras.data.pipelines import Loader
+from tl_keras.data.prepare import Prepared, prepare
+from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import Source
+from tl_keras.errors import ConfigError
+from tl_keras.evaluation.measure import measure
+from tl_keras.evaluation.predictions import predictions_csv
+from tl_keras.evaluation.report import Report
+from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.files import write_text
+from tl_keras.geometry import Geometry
+from tl_keras.model_info import ModelInfo
+from tl_keras.models import backbones
+from tl_keras.models.assemble import build_classifier
+from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
+from tl_keras.training.device import DevicePlan, plan_devices
+from tl_keras.training.phase import PhaseResult, train_phase
+
+PHASE = "1-head"
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What `fit` made.
+
+    Attributes:
+        run: The run's folder.
+        report: How good the classifier is.
+        phase: How the training went.
+    """
+
+    run: Path
+    report: Report
+    phase: PhaseResult
+
+
+def fit(
+    data: str | Path | None = None,
+    config: Config | None = None,
+    *,
+    name: str | None = None,
+    runs_dir: str | Path = DEFAULT_RUNS_DIR,
+    overwrite: bool = False,
+) -> FitResult:
+    """Train a head on a frozen backbone, keep the best epoch, measure it on test.
+
+    Args:
+        data: Where the images are; instead of `config.data.source`.
+        config: All settings; None for the defaults.
+        name: The run's name; None for one made of the data's and the backbone's.
+        runs_dir: The folder that the run is put into.
+        overwrite: Replace a run of the same name.
+
+    Raises:
+        TlkError: Settings, images, weights or the run's folder are not as needed; nothing is left behind.
+    """
+    config = _with_source(config or Config(), data)
+    spec = backbones.find(config.model.backbone)
+    keras.utils.set_random_seed(config.runtime.seed)
+    device = plan_devices(config.runtime)
+    source = read_source(config.data)
+    wish = name or f"{_plain(Path(str(config.data.source)).name)}-{_plain(spec.name)}"
+    with new_run(Path(runs_dir), wish, exact=name is not None, overwrite=overwrite) as (run, final):
+        # The model before the images: wrong settings and missing weights show within seconds.
+        classifier = _build(config, source, device)
+        info = _model_info(classifier, source, config.data)
+        _say_plan(config, device)
+        prepared = prepare(source, config.data, info.geometry, config.runtime.seed)
+        loaders = {split: _loader(prepared, split, info, config) for split in ("train", "val")}
+        phase = train_phase(
+            classifier,
+            loaders["train"],
+            loaders["val"],
+            config,
+            config.train,
+            device,
+            run.phases_dir / PHASE,
+        )
+        report = _write(run, classifier, info, prepared, loaders, config)
+    return FitResult(final, report, phase)
+
+
+def _with_source(config: Config, data: str | Path | None) -> Config:
+    """Return the settings with an absolute source, so that the saved config works from anywhere."""
+    source = str(data) if data is not None else config.data.source
+    if not source:
+        raise ConfigError("No images given. Name them: tlk fit DATA, or data.source in the config.")
+    if ":" not in source and source != "digits":
+        source = str(absolute(source))
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+
+
+def _say_plan(config: Config, device: DevicePlan) -> None:
+    say(f"{config.model.backbone}, weights: {config.model.weights}, on {device.description}")
+    if config.model.weights == "none":
+        warn("the frozen backbone has random weights: its features are random, and nothing is transferred.")
+
+
+def _build(config: Config, source: Source, device: DevicePlan) -> Any:
+    with device.strategy.scope():
+        return build_classifier(
+            config.model,
+            config.head,
+            image_size=config.data.image_size,
+            classes=len(source.classes),
+            task=config.data.task,
+        )
+
+
+def _model_info(classifier: Any, source: Source, data: DataConfig) -> ModelInfo:
+    _, height, width, _ = classifier.input_shape
+    return ModelInfo(source.classes, Geometry(height, width, data.resize, data.crop_fraction), data.task)
+
+
+def _loader(prepared: Prepared, split: str, info: ModelInfo, config: Config) -> Loader:
+    return Loader(
+        prepared.split(split), info.labels, info.geometry, task=info.task, cache_mb=config.data.cache_mb
+    )
+
+
+def _write(
+    run: Run,
+    classifier: Any,
+    info: ModelInfo,
+    prepared: Prepared,
+    loaders: dict[str, Loader],
+    config: Config,
+) -> Report:
+    split = prepared.reported_split
+    loader = loaders.get(split) or _loader(prepared, split, info, config)
+    evaluation, outputs = measure(classifier, loader, info.task, f"evaluating on {split}")
+    report = Report(
+        data=str(config.data.source),
+        split=split,
+        used_for_selection=split == "val",
+        backbone=config.model.backbone,
+        phase=PHASE,
+        evaluation=evaluation,
+    )
+    save_classifier(classifier, info, run.model_file)
+    write_text(run.config_file, config.to_yaml())
+    write_text(run.labels_file, "".join(f"{label}\n" for label in info.labels))
+    write_text(run.manifest_file, manifest.to_csv(prepared.examples))
+    write_text(run.metrics_file, report.to_json())
+    write_text(run.predictions_file, predictions_csv(loader.examples, outputs, info.labels, info.task))
+    return report
+
+
+def _plain(name: str) -> str:
+    """Return a name that is safe for a folder; letters of any script are kept."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.").lower() or "run"

@@ -1,0 +1,60 @@
+"""`runs`: what there is, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tl_keras.errors import TlkError
+from tl_keras.run import DEFAULT_RUNS_DIR, Run, list_runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A line about a run.
+
+    Attributes:
+        name: Its folder's name.
+        made: When its model was last written, local time, ISO 8601 to the second.
+        data: Where its images are.
+        backbone: Name of the backbone.
+        phase: The phase its model came from.
+        split: The split its accuracy was measured on; empty when it was not measured.
+        accuracy: In 0..1, or None.
+        images: How many images that accuracy rests on.
+        problem: Why the run cannot be read, or empty.
+    """
+
+    name: str
+    made: str
+    data: str = ""
+    backbone: str = ""
+    phase: str = ""
+    split: str = ""
+    accuracy: float | None = None
+    images: int = 0
+    problem: str = ""
+
+
+def runs(runs_dir: str | Path = DEFAULT_RUNS_DIR) -> list[RunSummary]:
+    """Return a summary of every finished run in a folder, newest first."""
+    return [_summary(run) for run in list_runs(Path(runs_dir))]
+
+
+def _summary(run: Run) -> RunSummary:
+    made = datetime.fromtimestamp(run.model_file.stat().st_mtime).isoformat(sep=" ", timespec="seconds")
+    try:
+        metrics = run.metrics()
+    except TlkError as error:
+        return RunSummary(run.name, made, problem=str(error))
+    return RunSummary(
+        name=run.name,
+        made=made,
+        data=metrics["data"],
+        backbone=metrics["backbone"],
+        phase=metrics["phase"],
+        split=metrics["split"],
+        accuracy=metrics["evaluation"]["accuracy"],
+        images=metrics["evaluation"]["images"],
+    )
