@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import uuid
@@ -32,6 +33,12 @@ def written_aside(destination: Path) -> Iterator[Path]:
         raise RunError(f"Cannot write {destination}: {error.strerror or error}.") from error
     finally:
         remove(aside)
+
+
+def sweep(destination: Path) -> None:
+    """Remove what killed processes left beside `destination`; call it only while nobody writes there."""
+    for left in destination.parent.glob(f".{'[0-9a-f]' * 8}.{glob.escape(destination.name)}"):
+        remove(left)
 
 
 def write_text(destination: Path, text: str) -> None:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from tl_keras.config import Config, load_config
 from tl_keras.errors import RunError, did_you_mean
-from tl_keras.files import written_aside
+from tl_keras.files import sweep, written_aside
 
 DEFAULT_RUNS_DIR = Path("saved_models")
 
@@ -154,6 +154,7 @@ def new_run(runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Itera
     """
     with ExitStack() as stack:
         folder = _claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
+        sweep(folder)
         aside = stack.enter_context(written_aside(folder))
         aside.mkdir()
         yield Run(aside), folder

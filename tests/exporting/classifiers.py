@@ -9,6 +9,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.exporting.onnx import export_onnx
+from tl_keras.exporting.saved_model import export_saved_model
+from tl_keras.exporting.tflite import export_tflite
 from tl_keras.geometry import Geometry
 from tl_keras.model_info import ModelInfo, Task
 
@@ -77,3 +81,21 @@ def _spread_classes(classifier: Any) -> None:
     logits = features @ head.get_weights()[0]
     kernel = head.get_weights()[0] * 2 / logits.std(0)
     head.set_weights([kernel, -(features @ kernel).mean(0)])
+
+
+def ship(folder: Path) -> tuple[Any, dict[str, Path]]:
+    """Export a small classifier in every form; return it and form -> path."""
+    classifier, info = small_classifier(), small_info()
+    paths = {
+        "keras": folder / "model.keras",
+        "saved_model": folder / "saved_model",
+        "onnx": folder / "model.onnx",
+        "tflite": folder / "model.tflite",
+        "tflite-int8": folder / "model-int8.tflite",
+    }
+    save_classifier(classifier, info, paths["keras"])
+    export_saved_model(classifier, info, paths["saved_model"])
+    export_onnx(classifier, info, paths["onnx"])
+    export_tflite(classifier, info, paths["tflite"])
+    export_tflite(classifier, info, paths["tflite-int8"], "int8", images(50, seed=2))
+    return classifier, paths

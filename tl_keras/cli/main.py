@@ -54,14 +54,15 @@ def main() -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     silence_tensorflow()
-    sys.exit(_run())
+    sys.exit(run())
 
 
-def _run() -> int:
+def run() -> int:
+    """Run the command line and return the exit code, 0 to 255."""
     from tl_keras.console import fail
 
     try:
-        return tlk.main(standalone_mode=False) or 0
+        return tlk.main(prog_name="tlk", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         return error.exit_code

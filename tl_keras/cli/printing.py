@@ -120,7 +120,7 @@ def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
 
     printers[form](counted())
     if failed:
-        warn(f"{failed} images could not be read.")
+        warn(f"{failed} image{'s' if failed > 1 else ''} could not be read.")
     return failed
 
 

@@ -9,6 +9,9 @@ running the model; it is taken off where it matters, in the last layer.
 
 from __future__ import annotations
 
+import copy
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,18 +39,28 @@ _DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A layer with a bias: indices of its tensors, and the axis of the weights that is its output."""
+    """A layer with a bias: its operator, and the axis of the weights that is its output."""
 
-    inputs: int
-    weights: int
-    bias: int
+    operator: Any
     axis: int
+
+    @property
+    def inputs(self) -> int:
+        return int(self.operator.inputs[0])
+
+    @property
+    def weights(self) -> int:
+        return int(self.operator.inputs[1])
+
+    @property
+    def bias(self) -> int:
+        return int(self.operator.inputs[2])
 
 
 def correct_biases(quantized: bytes, exact: bytes, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
     """Return a quantized .tflite with corrected biases.
 
-    Layers that cannot be matched (grouped convolutions, shared or missing biases) stay as they are.
+    Layers that cannot be matched (grouped convolutions, no bias) stay as they are.
 
     Args:
         quantized: A .tflite with weights in 8 bits, biases in int32 or float32.
@@ -60,8 +73,7 @@ def correct_biases(quantized: bytes, exact: bytes, images: Sequence[npt.NDArray[
     for name, twin in twins.items():
         layer, mean = model.layers[name], means[twin.inputs]
         if model.fits(layer, mean):
-            shift = model.output(layer, mean) - reference.output(twin, mean)
-            model.set_values(layer.bias, model.values(layer.bias) - shift)
+            model.lower_bias(layer, model.output(layer, mean) - reference.output(twin, mean))
     if twins:
         *_, (name, twin) = twins.items()
         _correct_last(model, model.layers[name], means[twin.inputs], images)
@@ -73,8 +85,7 @@ def _correct_last(
 ) -> None:
     mean = _channel_means(model.content(), images, [layer.inputs])[layer.inputs]
     if model.fits(layer, mean):
-        shift = model.output(layer, mean - exact_mean)
-        model.set_values(layer.bias, model.values(layer.bias) - shift)
+        model.lower_bias(layer, model.output(layer, mean - exact_mean))
 
 
 class _Model:
@@ -83,28 +94,25 @@ class _Model:
     def __init__(self, content: bytes) -> None:
         self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
         self._tensors = self._model.subgraphs[0].tensors
-        self.layers = dict(self._find_layers())
+        operators = self._model.subgraphs[0].operators
+        self.layers = dict(self._find_layers(operators))
+        self._tensor_uses = Counter(int(i) for operator in operators for i in operator.inputs)
+        self._buffer_uses = Counter(tensor.buffer for tensor in self._tensors)
 
-    def _find_layers(self) -> Iterator[tuple[bytes, _Layer]]:
-        used_once = self._used_once()
-        for operator in self._model.subgraphs[0].operators:
+    def _find_layers(self, operators: Sequence[Any]) -> Iterator[tuple[bytes, _Layer]]:
+        for operator in operators:
             code = self._model.operatorCodes[operator.opcodeIndex].builtinCode
-            inputs = [int(index) for index in operator.inputs]
-            if code not in _OUTPUT_AXIS or len(inputs) != 3:
+            if code not in _OUTPUT_AXIS or len(operator.inputs) != 3:
                 continue
-            data, weights, bias = inputs
-            if self._is_constant(weights) and self._is_constant(bias) and bias in used_once:
-                layer = _Layer(data, weights, bias, _OUTPUT_AXIS[code])
+            layer = _Layer(operator, _OUTPUT_AXIS[code])
+            if self._is_constant(layer.weights) and self._is_constant(layer.bias):
                 yield self._tensors[operator.outputs[0]].name, layer
 
     def _is_constant(self, index: int) -> bool:
+        if index < 0:  # a layer without a bias has -1 in its place
+            return False
         tensor = self._tensors[index]
         return tensor.type in _DTYPES and self._model.buffers[tensor.buffer].data is not None
-
-    def _used_once(self) -> set[int]:
-        indices = [int(i) for operator in self._model.subgraphs[0].operators for i in operator.inputs]
-        found, counts = np.unique([i for i in indices if i >= 0], return_counts=True)
-        return {int(i) for i in found[counts == 1]}
 
     def fits(self, layer: _Layer, mean: Array) -> bool:
         """Return whether each input channel of the layer has weights of its own, in the last axis."""
@@ -123,18 +131,27 @@ class _Model:
         stored = np.frombuffer(raw, _DTYPES[tensor.type]).reshape(tensor.shape)
         return stored * self._scale(index) if stored.dtype.kind == "i" else stored
 
-    def set_values(self, index: int, values: Array) -> None:
-        """Store a constant's values, rounded to what its type can hold."""
-        tensor = self._tensors[index]
+    def lower_bias(self, layer: _Layer, shift: Array) -> None:
+        """Take `shift` off a layer's bias, rounded to what its type can hold."""
+        values = self.values(layer.bias) - shift
+        self._make_own_bias(layer)
+        tensor = self._tensors[layer.bias]
         dtype = _DTYPES[tensor.type]
         if dtype is np.int32:
             limit = np.iinfo(np.int32).max
-            values = np.clip(np.rint(values / self._scale(index)), -limit, limit)
-        # A buffer of its own: the converter lets constants of equal bytes share one.
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(values.astype(dtype).tobytes(), np.uint8)
-        self._model.buffers.append(buffer)
-        tensor.buffer = len(self._model.buffers) - 1
+            values = np.clip(np.rint(values / self._scale(layer.bias)), -limit, limit)
+        self._model.buffers[tensor.buffer].data = np.frombuffer(values.astype(dtype).tobytes(), np.uint8)
+
+    def _make_own_bias(self, layer: _Layer) -> None:
+        """Give a layer a bias of its own: the converter lets equal constants be one."""
+        tensor = self._tensors[layer.bias]
+        if self._tensor_uses[layer.bias] <= 1 and self._buffer_uses[tensor.buffer] <= 1:
+            return
+        own = copy.copy(tensor)
+        own.buffer = len(self._model.buffers)
+        self._model.buffers.append(schema.BufferT())
+        layer.operator.inputs = [layer.inputs, layer.weights, len(self._tensors)]
+        self._tensors.append(own)
 
     def content(self) -> bytes:
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
@@ -154,6 +171,7 @@ def _channel_means(
     """Return the mean per channel of some tensors of a .tflite, over all images and positions."""
     interpreter = Interpreter(
         model_content=content,
+        num_threads=os.cpu_count(),
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )

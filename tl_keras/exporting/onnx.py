@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
 from tl_keras.errors import MissingExtra, ModelError
 from tl_keras.exporting.serving import pixels_function
 from tl_keras.files import written_aside
@@ -34,10 +36,16 @@ def _convert(classifier: Any) -> Any:
         import tf2onnx
     except ImportError:
         raise MissingExtra("Exporting to ONNX", "onnx") from None
-    function = pixels_function(classifier)
+    # Frozen here, since tf2onnx takes constants that layers hold as tensors (Normalization's) for inputs.
+    frozen = convert_variables_to_constants_v2(pixels_function(classifier).get_concrete_function())
+    [images], [probabilities] = frozen.inputs, frozen.outputs
     try:
-        model, _ = tf2onnx.convert.from_function(
-            function, input_signature=function.input_signature, opset=OPSET
+        model, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            input_names=[images.name],
+            output_names=[probabilities.name],
+            tensors_to_rename={images.name: "images", probabilities.name: "probabilities"},
+            opset=OPSET,
         )
     except Exception as error:  # tf2onnx raises whatever the unknown operation makes it stumble over
         reason = (str(error).splitlines() or [type(error).__name__])[0]

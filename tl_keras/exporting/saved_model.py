@@ -22,7 +22,7 @@ def export_saved_model(classifier: Any, info: ModelInfo, destination: Path) -> N
     """Write a SavedModel folder that needs nothing but TensorFlow.
 
     Signatures:
-        serving_default: images, uint8 [n, H, W, 3] -> probabilities, float32 [n, classes].
+        serving_default: images, uint8 [n, H, W, 3] with n > 0 -> probabilities, float32 [n, classes].
         serve_bytes: image_bytes, string [n], each a JPEG or PNG file -> probabilities as above, and
             top_labels, string [n, k], and top_scores, float32 [n, k], best first, with k = min(5, classes).
 
@@ -50,10 +50,18 @@ def _bytes_function(classifier: Any, info: ModelInfo) -> Any:
         images = tf.map_fn(
             lambda encoded: decode_in_graph(encoded, geometry), image_bytes, fn_output_signature=pixels
         )
-        probabilities = classifier(images, training=False)
+        probabilities = _also_of_none(classifier, images)
         scores, classes = tf.math.top_k(probabilities, top)
         labels = tf.gather(tf.constant(info.labels), classes)
         return {"probabilities": probabilities, "top_labels": labels, "top_scores": scores}
 
     spec = tf.TensorSpec([None], tf.string, name="image_bytes")
     return tf.function(serve_bytes, input_signature=[spec], autograph=False)
+
+
+def _also_of_none(classifier: Any, images: tf.Tensor) -> tf.Tensor:
+    """Return the probabilities of any number of images; convolutions on CPU fail with none at all."""
+    count = tf.shape(images)[0]
+    padding = tf.cast(count == 0, tf.int32)
+    padded = tf.pad(images, [[0, padding], [0, 0], [0, 0], [0, 0]])
+    return classifier(padded, training=False)[:count]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tl_keras.inference.kind import kind_of
 from tl_keras.inference.predictor import Predictor
+from tl_keras.runtime import import_tensorflow
 
 
 def open_model(path: Path) -> Predictor:
@@ -19,10 +20,12 @@ def open_model(path: Path) -> Predictor:
     """
     match kind_of(path):
         case "keras":
+            import_tensorflow()
             from tl_keras.inference.keras_file import open_keras
 
             return open_keras(path)
         case "saved_model":
+            import_tensorflow()
             from tl_keras.inference.saved_model import open_saved_model
 
             return open_saved_model(path)

@@ -48,8 +48,14 @@ def set_weights(model: keras.Model, values: Sequence[np.ndarray]) -> None:
     Unlike the method of that name, it also makes Normalization layers use their new mean and variance.
     """
     model.set_weights(values)
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
+    _finalize(model)
+
+
+def _finalize(model: keras.Model) -> None:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _finalize(layer)
+        elif isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import keras
@@ -56,7 +57,13 @@ def _strategy(runtime: RuntimeConfig, gpus: list[Any]) -> Any:
     if not mirrored:
         return tf.distribute.get_strategy()
     devices = gpus or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return _mirrored(tuple(device.name for device in devices))
+
+
+@cache
+def _mirrored(devices: tuple[str, ...]) -> Any:
+    """Return one strategy per process: the collective operations of two of them would be mixed up."""
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _precision(runtime: RuntimeConfig, on_gpu: bool) -> str:

@@ -93,6 +93,7 @@ def train_phase(
             steps_per_epoch=steps,
             validation_data=evaluation_batches(val, phase.batch_size),
             callbacks=[*schedule_callbacks(phase), best, *_logs(config, phase, folder), reporter],
+            shuffle=False,
             verbose=0,
         ).history
     except tf.errors.OpError as error:

@@ -1,0 +1,56 @@
+"""`tlk evaluate` on a run's own images and on others."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+from tests.images import class_folders
+
+
+def test_it_repeats_what_fit_reported(tlk, run):
+    before = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").unlink()
+    done = tlk("evaluate", run)
+    assert done.code == 0, done.err
+    assert json.loads((run / "metrics.json").read_text()) == before
+    assert "test accuracy" in done.out and "confusion matrix" in done.out and "weighted" in done.out
+
+
+def test_predictions_are_listed_mistakes_first(tlk, run):
+    assert tlk("evaluate", run).code == 0
+    with (run / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["split"] for row in rows} == {"test"}
+    assert [row["correct"] for row in rows] == sorted(row["correct"] for row in rows)
+
+
+def test_another_split_is_put_beside_and_marked(tlk, run):
+    before = (run / "metrics.json").read_bytes()
+    done = tlk("evaluate", run, "--split", "val", "--json")
+    found = json.loads(done.out)
+    assert found["used_for_selection"] is True
+    assert (run / "evaluations" / "val" / "predictions.csv").is_file()
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_other_images(tlk, run, tmp_path):
+    data = class_folders(tmp_path / "new", classes=2, per_class=4, seed=77)
+    (data / "red" / "broken.jpg").write_text("no image")
+    done = tlk("evaluate", run, "--data", data)
+    assert done.code == 0, done.err
+    assert "8 images" in done.out and "broken.jpg" in done.err
+    assert "choose the best epoch" not in done.out
+
+
+def test_classes_that_the_model_does_not_know(tlk, run, tmp_path):
+    data = class_folders(tmp_path / "new", classes=2)
+    (data / "red").rename(data / "reds")
+    done = tlk("evaluate", run, "--data", data)
+    assert done.code == 1 and "does not know these classes: reds" in done.err and "'red'" in done.err
+
+
+def test_a_split_that_is_not_there(tlk, run, tmp_path):
+    data = class_folders(tmp_path / "new", classes=2)
+    done = tlk("evaluate", run, "--data", data, "--split", "test")
+    assert done.code == 1 and "no images of split 'test'" in done.err

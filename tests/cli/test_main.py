@@ -1,0 +1,105 @@
+"""Help, start-up and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.tlk import ROOT, tlk_process
+from tl_keras.cli.main import tlk as commands
+
+
+def test_help_does_not_import_tensorflow():
+    code = (
+        "import sys; sys.argv = ['tlk', '--help']\n"
+        "from tl_keras.cli.main import run\n"
+        "run()\n"
+        "heavy = {'tensorflow', 'keras', 'pydantic', 'rich', 'numpy'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0
+    assert "unfreeze-and-finetune" in done.stdout
+    assert "HEAVY []" in done.stdout
+
+
+@pytest.mark.parametrize("name", list(commands.commands))
+def test_every_command_has_help(tlk, name):
+    done = tlk(name, "--help")
+    assert done.code == 0 and f"Usage: tlk {name}" in done.out
+
+
+def test_unknown_commands_and_options_are_usage_errors(tlk):
+    assert tlk("fitt").code == 2
+    assert tlk("fit", "--no-such-option").code == 2
+    assert tlk("export", "x", "--format", "gguf").code == 2
+
+
+def test_version(tlk):
+    from tl_keras import __version__
+
+    assert tlk("--version").out.strip().endswith(__version__)
+
+
+def test_errors_are_text_and_debug_shows_the_traceback(tlk, tmp_path):
+    plain = tlk("fit", tmp_path / "nowhere")
+    assert plain.code == 1 and "Not found" in plain.err and "Traceback" not in plain.err
+    debug = tlk("fit", tmp_path / "nowhere", "--debug")
+    assert debug.code == 1 and "Traceback" in debug.err and "Not found" in debug.err
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_fit_leaves_nothing_half_written(photos, tmp_path, tiny_options, sent, code):
+    command = [sys.executable, "-m", "tl_keras", "fit", photos, *tiny_options, "--epochs", "500",
+               "--set", "train.early_stopping=0", "--runs-dir", tmp_path / "runs"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ.copy())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 2/500"):
+            break
+    process.send_signal(sent)
+    rest = process.stderr.read()
+    assert process.wait(60) == code
+    assert "Traceback" not in rest
+    left = [path.name for path in (tmp_path / "runs").iterdir() if not path.name.endswith(".lock")]
+    assert left == []
+
+
+def test_what_a_killed_fit_left_is_swept_by_the_next(photos, tmp_path, tiny_options):
+    options = ("fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", "r")
+    command = [sys.executable, "-m", "tl_keras", *map(str, options), "--epochs", "500"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 1/500"):
+            break
+    process.kill()
+    process.communicate()
+    assert any(path.is_dir() for path in (tmp_path / "runs").iterdir())
+    assert tlk_process(*options).code == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == ["r"]
+
+
+def test_two_processes_do_not_write_one_run(photos, tmp_path, tiny_options):
+    options = ("fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", "r")
+    command = [sys.executable, "-m", "tl_keras", *map(str, options), "--epochs", "500"]
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert first.stderr is not None
+    first.stderr.readline()
+    second = tlk_process(*options)
+    first.send_signal(signal.SIGINT)
+    first.communicate()
+    assert second.code == 1 and "being written by another process" in second.err
+
+
+def test_a_closed_pipe_is_no_error():
+    process = subprocess.Popen(
+        f"{sys.executable} -m tl_keras backbones --json | head -1", shell=True, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert err == ""

@@ -1,0 +1,106 @@
+"""`tlk unfreeze-and-finetune`: what moves, what must not, and when the model is replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tl_keras.config import load_config
+
+
+def layers_of(run: Path) -> dict[str, list[np.ndarray]]:
+    model = keras.models.load_model(run / "model.keras", compile=False)
+    head = [layer for layer in model.layers if layer.name != "backbone"]
+    return {layer.name: layer.get_weights() for layer in [*model.get_layer("backbone").layers, *head]}
+
+
+def changed(before: dict[str, list[np.ndarray]], after: dict[str, list[np.ndarray]]) -> set[str]:
+    return {
+        name
+        for name, weights in before.items()
+        if any((a != b).any() for a, b in zip(weights, after[name], strict=True))
+    }
+
+
+def keep_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tl_keras.workflows.unfreeze_and_finetune._better", lambda *_: True)
+
+
+def test_only_the_unfrozen_kernels_and_the_head_move(tlk, run, monkeypatch):
+    keep_whatever_comes(monkeypatch)
+    before = layers_of(run)
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:conv_12", "--learning-rate", "0.01")
+    assert done.code == 0, done.err
+    assert "conv_12 to conv_13" in done.err
+    moved = changed(before, layers_of(run))
+    assert moved == {"conv_dw_12", "conv_pw_12", "conv_dw_13", "conv_pw_13", "probabilities"}
+
+
+def test_batchnorm_affine_moves_gamma_and_beta_only(tlk, run, monkeypatch):
+    keep_whatever_comes(monkeypatch)
+    before = layers_of(run)
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:conv_13", "--train-batchnorm-affine",
+               "--learning-rate", "0.01")  # fmt: skip
+    assert done.code == 0, done.err
+    after = layers_of(run)
+    gamma, beta, mean, variance = zip(before["conv_pw_13_bn"], after["conv_pw_13_bn"], strict=True)
+    assert (gamma[0] != gamma[1]).any() and (beta[0] != beta[1]).any()
+    assert (mean[0] == mean[1]).all() and (variance[0] == variance[1]).all()
+    assert "conv_pw_12_bn" not in changed(before, after)
+
+
+def test_a_phase_that_does_not_help_changes_nothing_but_is_kept_on_record(tlk, run):
+    before = (run / "model.keras").read_bytes(), (run / "metrics.json").read_bytes()
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "all", "--learning-rate", "3")
+    assert done.code == 0, done.err
+    assert "did not help on val" in done.out
+    assert ((run / "model.keras").read_bytes(), (run / "metrics.json").read_bytes()) == before
+    decision = json.loads((run / "phases" / "2-finetune" / "decision.json").read_text())
+    assert decision["kept"] is False
+    assert load_config(run / "config.yaml").finetune.unfreeze == "last:0.3"
+
+
+def test_twice_is_two_phases_and_the_last_kept_one_counts(tlk, run, monkeypatch):
+    keep_whatever_comes(monkeypatch)
+    first = tlk("unfreeze-and-finetune", run, "--json")
+    assert first.code == 0 and json.loads(first.out)["kept"] is True
+    assert json.loads(first.out)["after"]["phase"] == "2-finetune"
+    assert tlk("unfreeze-and-finetune", run).code == 0
+    assert {path.name for path in (run / "phases").iterdir()} == {"1-head", "2-finetune", "3-finetune"}
+    assert "3-finetune" in tlk("runs", "--runs-dir", run.parent).out
+    assert "(test" in tlk("runs", "--runs-dir", run.parent).out
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("from:conv_99", "no block or layer 'conv_99'"),
+        ("half", "Expected `all`"),
+        ("last:2", "at most 1"),
+    ],
+)
+def test_wrong_places_are_explained(tlk, run, where, expected):
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", where)
+    assert done.code == 1 and expected in done.err and "Traceback" not in done.err
+    assert [path.name for path in (run / "phases").iterdir()] == ["1-head"]
+
+
+def test_images_that_have_gone_are_named(tlk, run):
+    manifest = run / "manifest.csv"
+    manifest.write_bytes(manifest.read_bytes().replace(b"photos", b"moved"))
+    done = tlk("unfreeze-and-finetune", run)
+    assert done.code == 1 and "are not where they were" in done.err and "moved" in done.err
+
+
+def test_runs_that_are_none(tlk, run, tmp_path):
+    missing = tlk("unfreeze-and-finetune", run.parent / "finishe")
+    assert missing.code == 1 and "Did you mean 'finished'" in missing.err
+    (tmp_path / "empty").mkdir()
+    assert "not a finished run" in tlk("unfreeze-and-finetune", tmp_path / "empty").err
+    (run / "model.keras").write_bytes(b"half a model")
+    damaged = tlk("unfreeze-and-finetune", run)
+    assert damaged.code == 1 and "is damaged" in damaged.err and "Traceback" not in damaged.err

@@ -1,0 +1,56 @@
+"""The README is true: its commands run, its help text is the program's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.cli.conftest import TINY
+from tests.cli.tlk import Tlk
+from tl_keras.cli.main import tlk as commands
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands_to_test() -> list[str]:
+    blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", README, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_every_command_in_order(monkeypatch, capfd, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(photos / "red", tmp_path / "new_photos")
+    monkeypatch.chdir(tmp_path)
+    tlk = Tlk(monkeypatch, capfd)
+    lines = commands_to_test()
+    assert len(lines) >= 12
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "tlk"
+        # The commands as they are, but for a small network without pretrained weights and one epoch.
+        small = TINY if arguments[0] == "fit" else ()
+        done = tlk(*arguments, *small, *(("--epochs", "1") if arguments[0].startswith("unfreeze") else ()))
+        assert done.code == 0, f"{line}\n{done.err}"
+
+
+def test_the_help_text_is_current():
+    shown = re.search(r"<!-- help -->\n```\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    text = CliRunner().invoke(commands, ["--help"], prog_name="tlk", terminal_width=100).output
+    assert shown[1] == text, f"Put this into README.md:\n{text}"
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:\s\"]+)\)", README))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("target", re.findall(r"`?make (\w+)`?", README))
+def test_make_targets_exist(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
