@@ -35,7 +35,8 @@ def main() -> None:
             result = run["evaluation"]
             print(
                 f"{Path(data).name}  seed {seed}  {run['split']} accuracy {result['accuracy']:.3f} "
-                f"on {result['images']}, {run['phase']['epochs']} epochs, {run['seconds']:.0f} s"
+                f"on {result['images']}, {run['training']['epochs']} epochs, {run['seconds']:.0f} s",
+                flush=True,
             )
         median = statistics.median(run["evaluation"]["accuracy"] for run in found)
         print(f"{Path(data).name}  median {found[0]['split']} accuracy {median:.3f}")

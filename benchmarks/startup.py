@@ -33,12 +33,12 @@ def seconds(command: list[str]) -> float:
 def make_model(folder: Path) -> tuple[Path, Path]:
     """Train and export a small classifier of digits; return its `.tflite` and an image."""
     os.environ["TLK_CACHE"] = str(folder / "cache")
-    fit = [TLK, "fit", "digits", "--backbone", "MobileNetV2", "--backbone-option", "alpha=0.35", "--weights", "none",
-           "--image-size", "224", "--epochs", "1", "--name", "digits", "--runs-dir", str(folder)]  # fmt: skip
-    subprocess.run(fit, check=True, capture_output=True)
-    subprocess.run(
-        [TLK, "export", str(folder / "digits"), "--format", "tflite"], check=True, capture_output=True
-    )
+    fit = [TLK, "fit", "digits", "--backbone", "MobileNetV2", "--backbone-option", "alpha=0.35",
+           "--weights", "none", "--image-size", "224", "--epochs", "1", "--name", "digits",
+           "--runs-dir", str(folder)]  # fmt: skip
+    export = [TLK, "export", str(folder / "digits"), "--format", "tflite"]
+    for command in (fit, export):
+        subprocess.run(command, check=True, capture_output=True)
     return folder / "digits" / "exports" / "model.tflite", next((folder / "cache" / "digits").rglob("*.png"))
 
 

@@ -43,6 +43,11 @@ def test_other_images(tlk, run, tmp_path):
     assert "choose the best epoch" not in done.out
 
 
+def test_one_class_alone(tlk, run, tmp_path):
+    data = class_folders(tmp_path / "new", classes=1, per_class=4, seed=77)
+    assert tlk("evaluate", run, "--data", data).code == 0
+
+
 def test_classes_that_the_model_does_not_know(tlk, run, tmp_path):
     data = class_folders(tmp_path / "new", classes=2)
     (data / "red").rename(data / "reds")

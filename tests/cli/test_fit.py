@@ -52,7 +52,11 @@ def weights(run: Path) -> list[np.ndarray]:
 def test_json_is_for_programs(tlk, photos, tiny_options, tmp_path):
     done = tlk("fit", photos, *tiny_options, "--runs-dir", tmp_path, "--json")
     found = json.loads(done.out)
-    assert Path(found["run"]).is_dir() and 0 <= found["evaluation"]["accuracy"] <= 1
+    assert (
+        Path(found["run"]).is_dir()
+        and found["training"]["epochs"] == 1
+        and 0 <= found["evaluation"]["accuracy"] <= 1
+    )
 
 
 def test_names_are_numbered_and_never_overwritten_unasked(tlk, photos, tiny_options, tmp_path):

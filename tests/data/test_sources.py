@@ -177,7 +177,7 @@ class TestFolder:
         assert "'green', 'red'" in message
 
     def test_splits_without_train(self, tmp_path: Path) -> None:
-        assert "no `train` folder" in refused(split_folders(tmp_path, {"val": 2, "test": 2}))
+        assert "none for train" in refused(split_folders(tmp_path, {"val": 2, "test": 2}))
 
     def test_two_folders_for_one_split(self, tmp_path: Path) -> None:
         assert "both mean val" in refused(split_folders(tmp_path, {"train": 1, "val": 1, "validation": 1}))

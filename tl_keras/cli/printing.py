@@ -29,7 +29,7 @@ GOOD_AGREEMENT = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
 
 def print_fit(done: FitResult, *, as_json: bool) -> None:
     if as_json:
-        return _json({"run": str(done.run), "phase": asdict(done.phase), **done.report.to_dict()})
+        return _json({"run": str(done.run), "training": asdict(done.phase), **done.report.to_dict()})
     result(done.report.headline())
     result(f"run: {done.run}")
     result(f"next: tlk unfreeze-and-finetune {_quoted(done.run)}")
@@ -61,7 +61,7 @@ def _finetune_json(done: FinetuneResult) -> dict[str, Any]:
     return {
         "run": str(done.run),
         "kept": done.kept,
-        "phase": asdict(done.phase),
+        "training": asdict(done.phase),
         **{name: getattr(done, name).to_dict() for name in parts},
     }
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
@@ -169,11 +169,9 @@ def _channel_means(
     content: bytes, images: Sequence[npt.NDArray[np.uint8]], tensors: Sequence[int]
 ) -> dict[int, Array]:
     """Return the mean per channel of some tensors of a .tflite, over all images and positions."""
+    # With the default kernels, which are those that will run the model later; the others round otherwise.
     interpreter = Interpreter(
-        model_content=content,
-        num_threads=os.cpu_count(),
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        model_content=content, num_threads=os.cpu_count(), experimental_preserve_all_tensors=True
     )
     interpreter.allocate_tensors()
     [pixels] = interpreter.get_input_details()

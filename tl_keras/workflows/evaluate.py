@@ -60,7 +60,7 @@ def _folder(stored: StoredRun, split: str, data: str | Path | None) -> Path:
 
 def _other_images(stored: StoredRun, data: str, split: str | None) -> Loader:
     settings = stored.config.data.model_copy(update={"source": data})
-    source = read_source(settings)
+    source = read_source(settings, for_training=False)
     _require_known(source.classes, stored.info.labels)
     wanted = [e for e in source.examples if split is None or e.split == split]
     if not wanted:

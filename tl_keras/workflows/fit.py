@@ -15,7 +15,7 @@ from tl_keras.data import manifest
 from tl_keras.data.files import absolute
 from tl_keras.data.pipelines import Loader
 from tl_keras.data.prepare import Prepared, prepare
-from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.read import TFDS_PREFIX, read_source
 from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError
 from tl_keras.evaluation.measure import measure
@@ -100,7 +100,7 @@ def _with_source(config: Config, data: str | Path | None) -> Config:
     source = str(data) if data is not None else config.data.source
     if not source:
         raise ConfigError("No images given. Name them: tlk fit DATA, or data.source in the config.")
-    if ":" not in source and source != "digits":
+    if not source.startswith(TFDS_PREFIX) and source != "digits":
         source = str(absolute(source))
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 

@@ -85,11 +85,6 @@ def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
             )
         if split:
             splits[split] = folder
-    if "train" not in splits:
-        raise DataError(
-            f"Found {listed(folder.name for folder in splits.values())} but no `train` folder in {root}.\n"
-            "Add one, or give a folder of class folders, which is then split for you."
-        )
     return {split: splits[split] for split in SPLITS if split in splits}
 
 

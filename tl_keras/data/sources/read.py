@@ -18,8 +18,12 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 TFDS_PREFIX = "tfds:"
 
 
-def read_source(config: DataConfig) -> Source:
+def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
     """List the labelled images of `config.source` without opening them.
+
+    Args:
+        config: Where they are.
+        for_training: Require what a classifier can be trained on: a train split and two classes in it.
 
     Raises:
         DataError: It does not exist, is laid out in another way, or cannot teach two classes.
@@ -40,7 +44,7 @@ def read_source(config: DataConfig) -> Source:
         )
     else:
         source = _read_single_label(name, path, config)
-    return require_sound(source, name)
+    return require_sound(source, name) if for_training else source
 
 
 def _read_single_label(name: str, path: Path, config: DataConfig) -> Source:
