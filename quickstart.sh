@@ -8,7 +8,7 @@ run=saved_models/quickstart
 step tlk fit --config configs/quickstart.yaml --name quickstart --overwrite
 step tlk unfreeze-and-finetune $run
 step tlk export $run --format tflite
-digit=$(sed -n 2p $run/predictions.csv | cut -d, -f1)
+digit=$(tail -n 1 $run/predictions.csv | cut -d, -f1)
 step tlk predict $run/exports/model.tflite "$digit" --top 3
 
 cat <<'END'
