@@ -18,6 +18,7 @@ from tl_keras.exporting.serving import holder, pixels_function
 from tl_keras.files import write_text, written_aside
 from tl_keras.inference.info import LABELS, embed, labels_text
 from tl_keras.model_info import ModelInfo
+from tl_keras.models.weights import set_weights
 from tl_keras.quiet import quiet_fd
 
 Quantize = Literal["none", "float16", "dynamic", "int8"]
@@ -83,7 +84,7 @@ def _with_float_input(classifier: Any) -> Any:
     _, *sides = classifier.input_shape
     pixels = keras.Input(sides, dtype="float32", name="images")
     twin = keras.models.clone_model(classifier, input_tensors=pixels, clone_function=_copy_for_int8)
-    twin.set_weights(classifier.get_weights())
+    set_weights(twin, classifier.get_weights())
     return twin
 
 

@@ -23,7 +23,7 @@ from tl_keras.models.assemble import as_float32
 from tl_keras.workflows.stored import StoredRun, open_stored
 
 Format = Literal["saved_model", "tflite", "onnx"]
-CALIBRATION_IMAGES = 200
+CALIBRATION_IMAGES = 100
 CHECKED_IMAGES = 500
 BATCH_SIZE = 32
 
@@ -55,7 +55,8 @@ def export(
     Args:
         run: A finished run's folder.
         format: `saved_model`, `tflite` or `onnx`.
-        quantize: For tflite: `none`, `float16`, `dynamic` or `int8` (calibrated on training images).
+        quantize: For tflite: `none`, `float16`, `dynamic` or `int8`; the last two are calibrated on
+            training images.
         output: Where to; None for the run's `exports/`.
 
     Raises:
