@@ -8,7 +8,7 @@ run=saved_models/quickstart
 step tlk fit --config configs/quickstart.yaml --name quickstart --overwrite
 step tlk unfreeze-and-finetune $run
 step tlk export $run --format tflite
-digit=$(tail -n 1 $run/predictions.csv | cut -d, -f1)
+digit=$(awk -F, '$5 == 1 { print $1; exit }' $run/predictions.csv)
 step tlk predict $run/exports/model.tflite "$digit" --top 3
 
 cat <<'END'

@@ -12,21 +12,11 @@ import pytest
 
 from tests.images import class_folders
 
-SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
-
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Keep data sets that are unpacked once out of the user's own cache."""
     os.environ["TLK_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture
-def shared() -> Path:
-    """Real images and weights, which are not part of the project."""
-    if not SHARED.is_dir():
-        pytest.skip("needs the folder of real images and weights beside the repository")
-    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,18 @@ def test_an_unknown_section_names_the_sections():
         load_config(overrides={"modell.backbone": "x"})
 
 
+def test_an_empty_section_is_its_defaults(tmp_path):
+    file = tmp_path / "empty.yaml"
+    file.write_text("head:\ntrain: {epochs: 2}\n")
+    assert load_config(file).head == Config().head
+
+
+@pytest.mark.parametrize("rate", [float("inf"), float("nan"), -1])
+def test_rates_are_finite_and_positive(rate):
+    with pytest.raises(ConfigError, match=r"train\.learning_rate"):
+        load_config(overrides={"train.learning_rate": rate})
+
+
 def test_splits_must_add_up():
     with pytest.raises(ConfigError, match=r"must be 1, found 1\.2"):
         load_config(overrides={"data.split": {"train": 0.8, "val": 0.2, "test": 0.2}})

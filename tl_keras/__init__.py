@@ -38,6 +38,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
+    if name in ("fit", "unfreeze_and_finetune", "evaluate", "export"):
+        importlib.import_module("tl_keras.runtime").import_tensorflow()
     settings = name in ("Config", "load_config")
     module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")
     return getattr(module, name)

@@ -21,7 +21,7 @@ from tl_keras.model_info import Task
 class Section(BaseModel):
     """A part of the settings tree: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
 
 class SplitConfig(Section):
@@ -258,7 +258,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: expected sections such as `model:`, found {type(tree).__name__}.")
-    return tree
+    return {name: section for name, section in tree.items() if section is not None}
 
 
 def _scalar(value: Any) -> Any:

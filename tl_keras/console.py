@@ -22,7 +22,7 @@ def _console(*, stderr: bool) -> Console:
     # Piped output is for programs and logs: never fold it at a made-up terminal width.
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 10_000
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=width)
 
 
 def say(text: str = "") -> None:
@@ -55,10 +55,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     from rich.table import Table
     from rich.text import Text
 
-    sheet = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    sheet = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
-        sheet.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        sheet.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         sheet.add_row(*(Text(cell) for cell in row))
     _console(stderr=False).print(sheet, soft_wrap=False)
@@ -82,7 +82,7 @@ def _bar(console: Console, description: str, total: int, unit: str) -> Iterator[
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),

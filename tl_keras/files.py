@@ -1,7 +1,8 @@
-"""Writing files so that a reader sees the old one or the new one, never half of one."""
+"""Writing files and folders so that nobody sees half of one."""
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import shutil
@@ -18,7 +19,7 @@ def written_aside(destination: Path) -> Iterator[Path]:
     """Yield a temporary path beside `destination`; on success it takes the destination's place.
 
     The caller writes a file or a folder there. On any error it is removed and what was at
-    `destination` stays as it was.
+    `destination` stays as it was. A file never takes the place of a folder.
 
     Raises:
         RunError: The disk is full or read-only, or writing there is not allowed.
@@ -30,21 +31,34 @@ def written_aside(destination: Path) -> Iterator[Path]:
         yield aside
         _replace(aside, destination)
     except OSError as error:
+        if not _is_about(error, destination):
+            raise
         raise RunError(f"Cannot write {destination}: {error.strerror or error}.") from error
     finally:
         remove(aside)
 
 
-def sweep(destination: Path) -> None:
-    """Remove what killed processes left beside `destination`; call it only while nobody writes there."""
-    for left in destination.parent.glob(f".{'[0-9a-f]' * 8}.{glob.escape(destination.name)}"):
-        remove(left)
+def _is_about(error: OSError, destination: Path) -> bool:
+    """Tell a failure to write here from one of the caller's own, which may have run for hours."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+        return True
+    return any(str(name).startswith(str(destination.parent)) for name in (error.filename, error.filename2))
 
 
 def write_text(destination: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all; newlines are written as they are."""
     with written_aside(destination) as aside:
         aside.write_text(text, encoding="utf-8", newline="")
+
+
+def sweep(destination: Path) -> None:
+    """Clear up what killed processes left beside `destination`; call it only while nobody writes there."""
+    replaced = _replaced(destination)
+    if replaced.exists() and not destination.exists():
+        replaced.rename(destination)
+    remove(replaced)
+    for left in destination.parent.glob(f".{'[0-9a-f]' * 8}.{glob.escape(destination.name)}"):
+        remove(left)
 
 
 def remove(path: Path) -> None:
@@ -57,15 +71,20 @@ def remove(path: Path) -> None:
 
 
 def _replace(aside: Path, destination: Path) -> None:
-    if not destination.is_dir():
+    if not (aside.is_dir() and destination.is_dir()):
         os.replace(aside, destination)
         return
-    # A folder cannot be renamed over a folder that has something in it.
-    old = destination.with_name(f".{uuid.uuid4().hex[:8]}.old")
+    # A folder cannot be renamed over a folder that has something in it. Should the process be killed between
+    # the two renames, `sweep` puts the old one back.
+    old = _replaced(destination)
     destination.rename(old)
     try:
         aside.rename(destination)
-    except OSError:
+    except BaseException:
         old.rename(destination)
         raise
     remove(old)
+
+
+def _replaced(destination: Path) -> Path:
+    return destination.with_name(f".{destination.name}.replaced")

@@ -10,6 +10,8 @@ from tl_keras.geometry import Geometry
 
 Task = Literal["multiclass", "multilabel"]
 ENTRY = "tl_keras.json"
+THRESHOLD = 0.5
+"""Multi-label: the probability from which a class counts as present."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,13 @@ class ModelInfo:
         labels: Class names in the order of the model's outputs.
         geometry: Input size in pixels and how images are brought to it.
         task: `multiclass` (softmax, probabilities sum to 1) or `multilabel` (sigmoid per class).
+        phase: The training phase it came from, e.g. `1-head`.
     """
 
     labels: tuple[str, ...]
     geometry: Geometry
     task: Task = "multiclass"
+    phase: str = ""
 
     def to_json(self) -> str:
         """Return this as a JSON document."""
@@ -34,4 +38,4 @@ class ModelInfo:
     def from_json(cls, text: str | bytes) -> ModelInfo:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
-        return cls(tuple(fields["labels"]), Geometry(**fields["geometry"]), fields["task"])
+        return cls(tuple(fields["labels"]), Geometry(**fields["geometry"]), fields["task"], fields["phase"])

@@ -4,7 +4,7 @@ saved_models/NAME/
     config.yaml       every setting; `tlk fit --config` on it repeats the run
     labels.txt        class names in the order of the model's outputs
     manifest.csv      every image: path, label, split, content hash, why it was left out
-    phases/1-head/    history.csv, summary.json, model.keras of each training phase
+    phases/1-head/    history, best weights and summary of each training phase
     model.keras       the best model so far
     metrics.json      how good it is, on which images
     predictions.csv   what it said to each of them
@@ -14,12 +14,10 @@ saved_models/NAME/
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -80,35 +78,10 @@ class Run:
         """Return the settings this run was made with."""
         return load_config(self.config_file)
 
-    def labels(self) -> tuple[str, ...]:
-        """Return the class names in the order of the model's outputs."""
-        return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
-
-    def metrics(self) -> dict[str, Any]:
-        """Return what `metrics.json` holds."""
-        try:
-            found: dict[str, Any] = json.loads(self.metrics_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise RunError(
-                f"{self.metrics_file} is missing or damaged; make it anew with: tlk evaluate {self.folder}"
-            ) from None
-        return found
-
-    def phases(self) -> list[Path]:
-        """Return the folders of the phases that were trained, first to last."""
-        return sorted(
-            (p for p in self.phases_dir.glob("*-*") if p.name[0] != "."),
-            key=lambda p: int(p.name.split("-")[0]),
-        )
-
-    def current_phase(self) -> str:
-        """Return the name of the phase whose model is the run's model: the last that was kept."""
-        return [phase.name for phase in self.phases() if _kept(phase)][-1]
-
-
-def _kept(phase: Path) -> bool:
-    decision = phase / "decision.json"
-    return not decision.exists() or bool(json.loads(decision.read_text(encoding="utf-8"))["kept"])
+    def missing_files(self) -> list[str]:
+        """Return the names of the files that a finished run has and this folder lacks."""
+        needed = (self.config_file, self.labels_file, self.manifest_file, self.model_file)
+        return [file.name for file in needed if not file.is_file()]
 
 
 def open_run(folder: Path) -> Run:
@@ -117,15 +90,12 @@ def open_run(folder: Path) -> Run:
     Raises:
         RunError: There is no such folder, it is not a run, or the run is unfinished.
     """
-    folder = Path(folder)
     run = Run(folder)
     if not folder.is_dir():
         raise RunError(_not_found(folder))
-    needed = (run.config_file, run.labels_file, run.manifest_file, run.model_file)
-    missing = [file.name for file in needed if not file.is_file()]
-    if missing:
+    if run.missing_files():
         raise RunError(
-            f"{folder} is not a finished run: {', '.join(missing)} missing.\n"
+            f"{folder} is not a finished run: {', '.join(run.missing_files())} missing.\n"
             "Expected a folder made by `tlk fit`; see them with: tlk runs"
         )
     return run
@@ -152,6 +122,8 @@ def new_run(runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Itera
     Raises:
         RunError: The name is taken, or nothing can be written there.
     """
+    if Path(name).name != name or name.startswith("."):
+        raise RunError(f"{name!r} cannot be a run's name: expected a plain folder name, such as flowers-1.")
     with ExitStack() as stack:
         folder = _claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
         sweep(folder)
@@ -165,9 +137,11 @@ def _claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrit
     for number in itertools.count(1):
         folder = runs_dir / (name if number == 1 else f"{name}-{number}")
         try:
-            stack.enter_context(locked(folder))
-            _check_free(folder, overwrite=overwrite)
-            break
+            with ExitStack() as attempt:
+                attempt.enter_context(locked(folder))
+                _check_free(folder, overwrite=overwrite)
+                stack.enter_context(attempt.pop_all())
+                break
         except NameTaken:
             if exact:
                 raise
@@ -177,8 +151,11 @@ def _claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrit
 def _check_free(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not overwrite:
         raise NameTaken(f"{folder} exists already. Choose another --name, or replace it with --overwrite.")
-    if folder.exists() and not Run(folder).config_file.exists():
-        raise NameTaken(f"{folder} is not a run (it has no config.yaml), so --overwrite does not replace it.")
+    missing = Run(folder).missing_files()
+    if folder.exists() and missing:
+        raise NameTaken(
+            f"{folder} is not a finished run ({', '.join(missing)} missing): --overwrite leaves it alone."
+        )
 
 
 @contextmanager
@@ -191,9 +168,11 @@ def locked(folder: Path) -> Iterator[None]:
         NameTaken: Another process holds it.
         RunError: Nothing can be written beside it.
     """
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    folder = folder.absolute()
+    locks = folder.parent / ".locks"
+    lock = FileLock(locks / folder.name)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        locks.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise NameTaken(f"{folder} is being written by another process; wait for it to end.") from None

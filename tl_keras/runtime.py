@@ -28,7 +28,7 @@ def import_tensorflow() -> None:
     Raises:
         ConfigError: The user chose another Keras backend than TensorFlow.
     """
-    chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
+    chosen = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if chosen != "tensorflow":
         raise ConfigError(f"tlk works on TensorFlow; found KERAS_BACKEND={chosen}. Unset it and try again.")
     silence_tensorflow()

@@ -34,6 +34,18 @@ def test_another_split_is_put_beside_and_marked(tlk, run):
     assert (run / "metrics.json").read_bytes() == before
 
 
+def test_images_that_were_trained_on_are_counted(tlk, run, photos):
+    own = tlk("evaluate", run, "--split", "train")
+    assert "were trained on)" in own.out and "choose the best epoch" not in own.out
+    again = json.loads(tlk("evaluate", run, "--data", photos, "--json").out)
+    assert again["trained_on"] == 48 and again["evaluation"]["images"] == 60
+
+
+def test_from_inside_the_run(tlk, run, monkeypatch):
+    monkeypatch.chdir(run)
+    assert tlk("evaluate", ".").code == 0
+
+
 def test_other_images(tlk, run, tmp_path):
     data = class_folders(tmp_path / "new", classes=2, per_class=4, seed=77)
     (data / "red" / "broken.jpg").write_text("no image")

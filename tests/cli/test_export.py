@@ -18,7 +18,7 @@ def test_tflite(tlk, run, quantize):
     found = json.loads(done.out)
     path = Path(found["path"])
     assert path.parent == run / "exports" and path.is_file()
-    assert (path.parent / "labels.txt").read_text().split() == ["blue", "green", "red"]
+    assert path.with_suffix(".labels.txt").read_text().split() == ["blue", "green", "red"]
     assert found["agreement"]["max_difference"] < (1e-4 if quantize == "none" else 0.5)
     with zipfile.ZipFile(path) as inside:
         assert inside.read("labels.txt").split() == [b"blue", b"green", b"red"]
@@ -48,7 +48,19 @@ def test_output_goes_where_it_is_sent_and_again(tlk, run, tmp_path):
     target = tmp_path / "phone" / "flowers.tflite"
     for _ in range(2):
         assert tlk("export", run, "--format", "tflite", "--output", target).code == 0
-    assert {path.name for path in target.parent.iterdir()} == {"flowers.tflite", "labels.txt"}
+    assert {path.name for path in target.parent.iterdir()} == {"flowers.tflite", "flowers.labels.txt"}
+
+
+def test_what_lies_at_the_output_is_never_lost(tlk, run, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("precious")
+    refused = tlk("export", run, "--format", "saved_model", "--output", mine)
+    assert refused.code == 1 and "is not a SavedModel" in refused.err
+    assert tlk("export", run, "--format", "tflite", "--output", mine).code == 0
+    assert {path.name for path in mine.iterdir()} == {"thesis.txt", "model.tflite", "model.labels.txt"}
+    wrong = tlk("export", run, "--format", "onnx", "--output", tmp_path / "model.bin")
+    assert wrong.code == 1 and "end in .onnx" in wrong.err and not (tmp_path / "model.bin").exists()
 
 
 def test_quantizing_is_for_tflite(tlk, run):

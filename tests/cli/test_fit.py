@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from tests.cli.tlk import ROOT, tlk_process
 from tests.images import class_folders, encoded, exif, noisy_image
 from tl_keras.config import load_config
 
@@ -81,9 +84,32 @@ def test_a_failed_overwrite_keeps_the_old_run(tlk, run, tiny_options, photos):
 def test_a_folder_that_is_no_run_is_not_replaced(tlk, tiny_options, photos, tmp_path):
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday" / "me.jpg").write_bytes(b"precious")
+    (tmp_path / "holiday" / "config.yaml").write_text("mine: 1")
     done = tlk("fit", photos, *tiny_options, "--runs-dir", tmp_path, "--name", "holiday", "--overwrite")
-    assert done.code == 1 and "is not a run" in done.err
+    assert done.code == 1 and "is not a finished run" in done.err
     assert (tmp_path / "holiday" / "me.jpg").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "/tmp/x", ".hidden"])
+def test_names_that_are_no_folder_names(tlk, tiny_options, photos, tmp_path, name):
+    done = tlk("fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", name)
+    assert done.code == 1 and "cannot be a run's name" in done.err and not (tmp_path / "runs").exists()
+
+
+def test_a_full_disk_is_explained_and_leaves_nothing(photos, tiny_options, tmp_path):
+    # A limit on the size of files is the nearest to a full disk that needs no privileges.
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "from tl_keras.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, "fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "Error: Cannot write" in done.stderr and "Traceback" not in done.stderr
+    assert left_in(tmp_path / "runs") == []
 
 
 def test_a_mixed_folder_trains_and_lists_exactly_the_broken_files(tlk, tiny_options, tmp_path):
@@ -165,7 +191,7 @@ def test_wrong_settings_are_explained_and_leave_nothing(
 
 
 def left_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return [path.name for path in folder.iterdir() if path.name != ".locks"] if folder.is_dir() else []
 
 
 def one_class(data: Path) -> None:
@@ -249,3 +275,15 @@ def test_tensorboard_logs_are_written_when_asked_for(tlk, photos, tiny_options, 
 def test_a_read_only_place_is_explained(tlk, photos, tiny_options):
     done = tlk("fit", photos, *tiny_options, "--runs-dir", "/proc/nowhere")
     assert done.code == 1 and "Cannot write into /proc" in done.err and "Traceback" not in done.err
+
+
+def test_a_tensorflow_dataset_on_disk(tiny_options, tmp_path):
+    from tests.data.tiny_datasets import TlkTiny
+
+    TlkTiny(data_dir=str(tmp_path / "tfds")).download_and_prepare()
+    done = tlk_process("fit", "tfds:tlk_tiny", "--data-dir", tmp_path / "tfds", *tiny_options,
+                       "--runs-dir", tmp_path / "runs", "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["split"] == "test" and found["evaluation"]["images"] == 3
+    assert [c["name"] for c in found["evaluation"]["classes"]] == ["sea urchin", "a/b", "猫"]

@@ -65,7 +65,7 @@ def test_a_stopped_fit_leaves_nothing_half_written(photos, tmp_path, tiny_option
     rest = process.stderr.read()
     assert process.wait(60) == code
     assert "Traceback" not in rest
-    left = [path.name for path in (tmp_path / "runs").iterdir() if not path.name.endswith(".lock")]
+    left = [path.name for path in (tmp_path / "runs").iterdir() if path.name != ".locks"]
     assert left == []
 
 
@@ -79,9 +79,9 @@ def test_what_a_killed_fit_left_is_swept_by_the_next(photos, tmp_path, tiny_opti
             break
     process.kill()
     process.communicate()
-    assert any(path.is_dir() for path in (tmp_path / "runs").iterdir())
+    assert len(list((tmp_path / "runs").iterdir())) == 2
     assert tlk_process(*options).code == 0
-    assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == ["r"]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {".locks", "r"}
 
 
 def test_two_processes_do_not_write_one_run(photos, tmp_path, tiny_options):
@@ -91,9 +91,11 @@ def test_two_processes_do_not_write_one_run(photos, tmp_path, tiny_options):
     assert first.stderr is not None
     first.stderr.readline()
     second = tlk_process(*options)
+    beside = tlk_process(*options[:-2])
     first.send_signal(signal.SIGINT)
     first.communicate()
     assert second.code == 1 and "being written by another process" in second.err
+    assert beside.code == 0, "a run without a name of its own takes another"
 
 
 def test_a_closed_pipe_is_no_error():

@@ -24,9 +24,10 @@ def test_no_runs_yet(tlk, tmp_path):
 
 
 def test_a_damaged_run_does_not_hide_the_others(tlk, run):
-    (run / "metrics.json").write_text("{")
-    done = tlk("runs", "--runs-dir", run.parent)
-    assert done.code == 0 and "tlk evaluate" in done.out
+    for damaged in ("{", "{}", "[]", "null"):
+        (run / "metrics.json").write_text(damaged)
+        done = tlk("runs", "--runs-dir", run.parent)
+        assert done.code == 0 and "tlk evaluate" in done.out
 
 
 def test_half_runs_are_not_listed(tlk, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -73,6 +74,25 @@ def test_twice_is_two_phases_and_the_last_kept_one_counts(tlk, run, monkeypatch)
     assert {path.name for path in (run / "phases").iterdir()} == {"1-head", "2-finetune", "3-finetune"}
     assert "3-finetune" in tlk("runs", "--runs-dir", run.parent).out
     assert "(test" in tlk("runs", "--runs-dir", run.parent).out
+
+
+def test_the_same_seed_gives_the_same_weights_and_the_config_still_repeats_fit(tlk, run, monkeypatch):
+    keep_whatever_comes(monkeypatch)
+    twin = shutil.copytree(run, run.parent / "twin")
+    made_with = load_config(run / "config.yaml")
+    for folder in (run, twin):
+        done = tlk("unfreeze-and-finetune", folder, "--unfreeze", "all", "--seed", 3,
+                   "--set", "augment.flip=horizontal")  # fmt: skip
+        assert done.code == 0, done.err
+    assert changed(layers_of(run), layers_of(twin)) == set()
+    now = load_config(run / "config.yaml")
+    assert now.finetune.unfreeze == "all"
+    assert now.model_copy(update={"finetune": made_with.finetune}) == made_with
+
+
+def test_what_fit_decided_cannot_be_changed(tlk, run):
+    done = tlk("unfreeze-and-finetune", run, "--set", "data.task=multilabel", "--set", "head.hidden=[3]")
+    assert done.code == 1 and "data, head cannot be changed after `tlk fit`" in done.err
 
 
 @pytest.mark.parametrize(

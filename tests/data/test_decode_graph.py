@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.images import encoded, exif, noisy_image
+from tests.shared import SHARED
 from tl_keras.data.decode import decode
 from tl_keras.data.decode_graph import decode_in_graph
 from tl_keras.data.orientation import exif_orientation
 from tl_keras.data.orientation_graph import exif_orientation_in_graph
 from tl_keras.geometry import Geometry
 
-DATASETS = Path(__file__).resolve().parents[2] / "../shared/datasets"
+DATASETS = SHARED / "datasets"
 GEOMETRIES = [
     Geometry(24, 32),
     Geometry(31, 17, "crop", 0.875),

@@ -18,7 +18,6 @@ from tl_keras.model_info import ModelInfo, Task
 
 HEIGHT, WIDTH = 32, 24
 LABELS = ("ant", "bee", "große Wespe")
-SHARED = Path(__file__).resolve().parents[2] / "../shared"
 
 
 def small_info(task: Task = "multiclass") -> ModelInfo:

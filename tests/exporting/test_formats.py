@@ -42,7 +42,7 @@ def test_exporting_is_silent_and_replaces_what_was_there(name, export, tmp_path,
     assert capfd.readouterr() == ("", "")
     pixels = images(5)
     np.testing.assert_allclose(open_model(tmp_path / name)(pixels), answers(classifier, pixels), atol=1e-4)
-    assert {path.name for path in tmp_path.iterdir()} <= {name, "labels.txt"}
+    assert {path.name for path in tmp_path.iterdir()} <= {name, "model.labels.txt"}
 
 
 @by_form

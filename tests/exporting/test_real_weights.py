@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tests.exporting.classifiers import SHARED, answers
+from tests.exporting.classifiers import answers
+from tests.shared import SHARED
 from tl_keras.data.decode import decode
 from tl_keras.exporting.agreement import agreement
 from tl_keras.exporting.onnx import export_onnx

@@ -75,6 +75,21 @@ def test_the_network_scales_pixels_itself_exactly_where_the_table_leaves_that_to
     assert outside == (not inside)
 
 
+def test_the_listed_blocks_are_those_it_has(built: Built) -> None:
+    backbone, classifier = built
+    listed = [name for part in backbone.blocks.listed.split() for name in spelled_out(part)]
+    assert [block.name for block in blocks_of(backbone_of(classifier), backbone)] == listed
+
+
+def spelled_out(part: str) -> list[str]:
+    """Return all names that `block1..block5` stands for."""
+    first, dots, last = part.partition("..")
+    if not dots:
+        return [first]
+    stem = first.rstrip("0123456789")
+    return [f"{stem}{number}" for number in range(int(first[len(stem) :]), int(last[len(stem) :]) + 1)]
+
+
 def test_every_layer_is_in_exactly_one_block(built: Built) -> None:
     backbone, classifier = built
     base = backbone_of(classifier)

@@ -50,6 +50,10 @@ def fit(
     Early stopping looks at val; what is reported comes from test.
     """
     chosen = read_settings(config, assignments, named)
+    if not (data or chosen.data.source):
+        raise click.UsageError(
+            "No images given. Name them: tlk fit DATA (a folder, a .csv, tfds:NAME, digits)."
+        )
     from tl_keras.runtime import import_tensorflow
 
     import_tensorflow()

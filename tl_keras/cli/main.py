@@ -52,6 +52,9 @@ for command in (fit, unfreeze_and_finetune, evaluate, predict, export, runs, bac
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold bytes that are no text: show them escaped rather than stop.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     silence_tensorflow()
     sys.exit(run())

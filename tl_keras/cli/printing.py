@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tl_keras.console import result, table, warn
 
 if TYPE_CHECKING:
-    from tl_keras.evaluation.metrics import ClassScore, Evaluation
+    from tl_keras.evaluation.result import ClassScore, Evaluation
     from tl_keras.models.backbones import Backbone
     from tl_keras.workflows.evaluate import EvaluateResult
     from tl_keras.workflows.export import ExportResult
@@ -47,10 +47,12 @@ def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
     if done.kept:
         was = done.before.evaluation.accuracy
         gain = done.after.evaluation.accuracy - was
-        result("Fine-tuning helped; the run's model is the fine-tuned one.")
+        result("Fine-tuning helped on val; the run's model is the fine-tuned one.")
         result(f"{done.after.headline()}; it was {was:.3f} before ({gain:+.3f})")
     else:
-        result("Fine-tuning did not help on val; the run keeps the model it had.")
+        result(
+            "Fine-tuning did not help on val (accuracy counts, then loss); the run keeps the model it had."
+        )
         result(done.before.headline())
     result(f"run: {done.run}")
     return None
@@ -159,7 +161,8 @@ def print_export(done: ExportResult, *, as_json: bool) -> None:
     found = done.agreement
     result(f"{done.path}  {done.megabytes:.1f} MB, converted in {done.seconds:.1f} s")
     result(
-        f"agreement with the model on {found.n} val images: same answer on {found.same_top1:.1%}, "
+        f"agreement with the model on {found.n} val images: same answer on {found.same_top1:.1%} "
+        f"({round(found.same_top1 * found.n)}), "
         f"largest difference of a probability {found.max_difference:.2g}"
     )
     if found.same_top1 < GOOD_AGREEMENT[done.quantize]:
@@ -185,19 +188,14 @@ def _run_row(run: RunSummary) -> tuple[str, ...]:
 def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:
     if as_json:
         return _json([asdict(backbone) for backbone in backbones])
-    rows = [
-        (
-            b.name,
-            str(b.default_size),
-            str(b.min_size),
-            str(b.features),
-            f"{b.parameters / 1e6:.1f}",
-            " ".join(b.options),
-        )
-        for b in backbones
-    ]
-    table(("backbone", "size", "least", "features", "parameters, M", "options"), rows)
+    columns = ("backbone", "size", "least", "features", "M weights", "pixels", "options", "blocks")
+    table(columns, [_backbone_row(backbone) for backbone in backbones])
     return None
+
+
+def _backbone_row(b: Backbone) -> tuple[str, ...]:
+    sizes = (str(b.default_size), str(b.min_size), str(b.features), f"{b.parameters / 1e6:.1f}")
+    return (b.name, *sizes, b.preprocessing, " ".join(b.options), b.blocks.listed)
 
 
 def _json(value: Any) -> None:

@@ -6,10 +6,12 @@ threads or on what ran before.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,12 @@ from tl_keras.geometry import Box, Geometry
 from tl_keras.model_info import Task
 
 CROP_ASPECTS = (3 / 4, 4 / 3)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return the threads that decode, one per core, for all loaders of the process."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
 
 class Loader:
@@ -52,10 +60,16 @@ class Loader:
         self.failure: DataError | None = None
         self._targets = _targets(examples, classes, task)
         self._shape = (len(examples), geometry.height, geometry.width, 3)
-        self._cached = np.prod(self._shape, dtype=np.int64) <= cache_mb * 2**20
+        self._cached = math.prod(self._shape) <= cache_mb * 2**20
         self._pixels = np.zeros(self._shape if self._cached else (0,), np.uint8)
         self._filled = np.zeros(len(examples), bool)
-        self._threads = ThreadPoolExecutor(os.cpu_count())
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the memory back: TensorFlow keeps its callbacks, and so the loader, for the whole process."""
+        self._cached, self._pixels = False, np.zeros(0, np.uint8)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -63,9 +77,9 @@ class Loader:
     def images(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return uint8 [n, H, W, 3] for int64 [n] indices."""
         if not self._cached:
-            return np.stack(list(self._threads.map(self._decode, indices)))
+            return np.stack(list(_threads().map(self._decode, indices)))
         missing = indices[~self._filled[indices]]
-        for index, pixels in zip(missing, self._threads.map(self._decode, missing), strict=True):
+        for index, pixels in zip(missing, _threads().map(self._decode, missing), strict=True):
             self._pixels[index] = pixels
             self._filled[index] = True
         return self._pixels[indices]
@@ -80,7 +94,7 @@ class Loader:
             draws: float32 [n, 4] uniform in [0, 1): area, aspect ratio, left, top.
             smallest: Least share of the image's area that is kept.
         """
-        return np.stack(list(self._threads.map(lambda i, d: self._crop(i, d, smallest), indices, draws)))
+        return np.stack(list(_threads().map(lambda i, d: self._crop(i, d, smallest), indices, draws)))
 
     def targets(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return float32 [n, classes]: one-hot, or multi-hot for the multi-label task."""
@@ -108,7 +122,7 @@ class Loader:
             self.failure = DataError(
                 f"{path} was readable when it was checked, and is not any more: {error}."
             )
-            raise
+            raise self.failure from error
 
 
 def random_box(width: int, height: int, smallest: float, draws: npt.NDArray[np.float32]) -> Box:
@@ -126,14 +140,29 @@ def random_box(width: int, height: int, smallest: float, draws: npt.NDArray[np.f
     return (x, y, x + crop_width, y + crop_height)
 
 
-def evaluation_batches(loader: Loader, batch_size: int) -> tf.data.Dataset:
-    """Return batches (uint8 images, float32 targets) of all examples in their order."""
+def evaluation_batches(loader: Loader, batch_size: int, replicas: int = 1) -> tf.data.Dataset:
+    """Return batches (uint8 images, float32 targets) of all examples in their order.
+
+    With several replicas the last image is repeated until every replica has as many as the others.
+    """
+    missing = -len(loader) % replicas
+    order = np.append(np.arange(len(loader)), np.full(missing, len(loader) - 1))
     return (
-        tf.data.Dataset.range(len(loader))
-        .batch(batch_size)
+        tf.data.Dataset.from_tensor_slices(order)
+        .batch(_shared_equally(batch_size, replicas))
         .map(lambda indices: _load(loader, indices), num_parallel_calls=2, deterministic=True)
         .prefetch(2)
     )
+
+
+def steps_per_epoch(examples: int, batch_size: int, replicas: int = 1) -> int:
+    """Return the number of batches that `training_batches` has for one epoch."""
+    return math.ceil((examples - examples % replicas) / _shared_equally(batch_size, replicas))
+
+
+def _shared_equally(batch_size: int, replicas: int) -> int:
+    """Return a batch size that all replicas share equally: they wait for each other, and fail otherwise."""
+    return math.ceil(batch_size / replicas) * replicas
 
 
 def training_batches(
@@ -144,15 +173,20 @@ def training_batches(
     epochs: int,
     seed: int,
     class_weights: Sequence[float] | None = None,
+    replicas: int = 1,
 ) -> tf.data.Dataset:
     """Return shuffled, augmented batches of `epochs` epochs, one after another.
 
     Elements are (images uint8 [n, H, W, 3], targets float32 [n, classes]), and with `class_weights` also
     float32 [n] example weights, which follow the targets through MixUp and CutMix. The last batch of an
-    epoch may be smaller; an epoch has ceil(examples / batch_size) of them.
+    epoch may be smaller; with several replicas an epoch leaves out the few images, others each time, that
+    cannot be shared equally.
     """
+    used = len(loader) - len(loader) % replicas
     order = tf.data.Dataset.range(epochs).flat_map(
-        lambda epoch: _shuffled(len(loader), epoch, seed).batch(batch_size)
+        lambda epoch: (
+            _shuffled(len(loader), epoch, seed).take(used).batch(_shared_equally(batch_size, replicas))
+        )
     )
     change = augmenter(augment)
 

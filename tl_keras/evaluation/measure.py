@@ -9,7 +9,8 @@ import tensorflow as tf
 from tl_keras.console import progress
 from tl_keras.data.pipelines import Loader, evaluation_batches
 from tl_keras.evaluation.forward import probabilities
-from tl_keras.evaluation.metrics import Evaluation, Floats, score
+from tl_keras.evaluation.metrics import Floats, score
+from tl_keras.evaluation.result import Evaluation
 from tl_keras.model_info import Task
 
 BATCH_SIZE = 32

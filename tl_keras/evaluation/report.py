@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tl_keras.evaluation.metrics import Evaluation
+from tl_keras.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Report:
         split: Which of its splits was evaluated.
         used_for_selection: Whether training looked at these images to choose its best epoch, which makes
             the figures somewhat too good.
+        trained_on: How many of these images, byte for byte, the model was trained on, which makes the figures
+            worthless as far as they go.
         backbone: Name of the backbone.
         phase: The training phase that the model came from, e.g. `1-head`.
         evaluation: The figures.
@@ -26,6 +28,7 @@ class Report:
     data: str
     split: str
     used_for_selection: bool
+    trained_on: int
     backbone: str
     phase: str
     evaluation: Evaluation
@@ -34,11 +37,15 @@ class Report:
         """Return the accuracy with its interval and count, in one line."""
         found = self.evaluation
         low, high = found.interval
-        caution = " (also used to choose the best epoch)" if self.used_for_selection else ""
         return (
             f"{self.split} accuracy {found.accuracy:.3f}, 95% interval {low:.3f} to {high:.3f}, "
-            f"{found.images} images{caution}"
+            f"{found.images} images{self._caution()}"
         )
+
+    def _caution(self) -> str:
+        if self.trained_on:
+            return f" ({self.trained_on} of them were trained on)"
+        return " (also used to choose the best epoch)" if self.used_for_selection else ""
 
     def to_json(self) -> str:
         """Return the file's text."""

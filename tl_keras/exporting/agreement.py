@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.model_info import Task
+from tl_keras.model_info import THRESHOLD, Task
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def agreement(reference: Floats, exported: Floats, task: Task = "multiclass") ->
         )
     valid = np.isfinite(reference).all(1) & np.isfinite(exported).all(1)
     if task == "multilabel":
-        same = ((reference >= 0.5) == (exported >= 0.5)).all(1)
+        same = ((reference >= THRESHOLD) == (exported >= THRESHOLD)).all(1)
     else:
         same = reference.argmax(1) == exported.argmax(1)
     return Agreement(len(reference), float((same & valid).mean()), float(np.abs(reference - exported).max()))

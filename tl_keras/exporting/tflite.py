@@ -32,7 +32,7 @@ def export_tflite(
     quantize: Quantize = "none",
     calibration: Iterable[Pixels] | None = None,
 ) -> None:
-    """Write a `.tflite` file, and labels.txt beside it.
+    """Write a `.tflite` file, and its class names beside it in `<its name>.labels.txt`.
 
     Every kind takes one image of raw pixels, uint8 [1, H, W, 3], and needs only LiteRT's own operations.
     The batch is fixed at 1: all shapes are then known beforehand, which delegates on phones ask for,
@@ -56,7 +56,7 @@ def export_tflite(
     with written_aside(destination) as aside:
         aside.write_bytes(content)
         embed(aside, info)
-    write_text(destination.with_name(LABELS), labels_text(info))
+    write_text(destination.with_suffix(f".{LABELS}"), labels_text(info))
 
 
 def _convert(classifier: Any, quantize: Quantize, images: Sequence[Pixels]) -> bytes:

@@ -21,7 +21,7 @@ def open_keras(path: Path) -> Predictor:
     Raises:
         ModelError: It is damaged or does not take raw pixels.
     """
-    model = _load(path)
+    model = load_keras(path)
     # A plain function: `Model.predict` costs much of the throughput in small steps.
     forward = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
 
@@ -31,10 +31,20 @@ def open_keras(path: Path) -> Predictor:
     return make_predictor(path, read(path), _ports(model, "inputs"), _ports(model, "outputs"), run)
 
 
-def _load(path: Path) -> Any:
+def load_keras(path: Path) -> Any:
+    """Return the Keras model in a `.keras` file, not compiled.
+
+    Raises:
+        ModelError: It is damaged.
+        OSError: It cannot be read, or unpacked for lack of space.
+    """
     with quiet_fd():
         try:
             return keras.saving.load_model(path, compile=False)
+        except OSError as error:
+            if error.errno is not None:  # h5py raises OSError without a number for damaged files
+                raise
+            raise damaged(path, ".keras file", error) from error
         except Exception as error:  # Keras raises whatever the damage makes it stumble over
             raise damaged(path, ".keras file", error) from error
 

@@ -48,7 +48,7 @@ def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
         # XLA is several times slower for depthwise convolutions on CPU, and with several GPUs it can hang
         # (keras issue 20763).
         jit_compile="auto" if gpus and replicas == 1 else False,
-        description=f"{where}{copies}, {precision}",
+        description=f"{where}{copies}",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -15,10 +14,11 @@ import keras
 import tensorflow as tf
 
 from tl_keras.config import Config, PhaseConfig
-from tl_keras.data.pipelines import Loader, evaluation_batches, training_batches
-from tl_keras.errors import MissingExtra
-from tl_keras.files import write_text
-from tl_keras.model_info import Task
+from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch, training_batches
+from tl_keras.errors import DataError, MissingExtra
+from tl_keras.files import write_text, written_aside
+from tl_keras.model_info import THRESHOLD, Task
+from tl_keras.quiet import quiet_fd
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.optimizers import make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
@@ -42,15 +42,6 @@ class PhaseResult:
     val_accuracy: float
     seconds: float
 
-    def better_than(self, other: PhaseResult) -> bool:
-        """Whether val says so: more images right, or as many with a lower loss."""
-        return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
-
-
-def read_summary(folder: Path) -> PhaseResult:
-    """Read a phase's `summary.json`."""
-    return PhaseResult(**json.loads((folder / "summary.json").read_text(encoding="utf-8")))
-
 
 def train_phase(
     classifier: Any,
@@ -71,7 +62,9 @@ def train_phase(
         DataError: An image could be read when it was checked, and cannot any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    steps = math.ceil(len(train) / phase.batch_size)
+    steps = steps_per_epoch(len(train), phase.batch_size, device.replicas)
+    if not steps:
+        raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
     with device.strategy.scope():
         _compile(classifier, phase, config.data.task, device, steps)
     best = keras.callbacks.EarlyStopping(
@@ -88,11 +81,12 @@ def train_phase(
                 epochs=phase.epochs,
                 seed=config.runtime.seed,
                 class_weights=_class_weights(train, phase),
+                replicas=device.replicas,
             ),
             epochs=phase.epochs,
             steps_per_epoch=steps,
-            validation_data=evaluation_batches(val, phase.batch_size),
-            callbacks=[*schedule_callbacks(phase), best, *_logs(config, phase, folder), reporter],
+            validation_data=evaluation_batches(val, phase.batch_size, device.replicas),
+            callbacks=[*schedule_callbacks(phase), best, *_logs(config, folder), reporter],
             shuffle=False,
             verbose=0,
         ).history
@@ -100,30 +94,44 @@ def train_phase(
         raise (train.failure or val.failure or error) from error
     finally:
         reporter.close()
+    _save_weights(classifier, folder / "best.weights.h5")
     result = _result(history, best.best_epoch, time.monotonic() - started)
     write_text(folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
 
 
+def _save_weights(classifier: Any, file: Path) -> None:
+    # Muted, since HDF5 prints a stack for every object it cannot flush to a full disk.
+    with quiet_fd(), written_aside(file) as aside:
+        classifier.save_weights(aside)
+
+
 def _compile(classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan, steps: int) -> None:
     multilabel = task == "multilabel"
     loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
-    accuracy = keras.metrics.BinaryAccuracy if multilabel else keras.metrics.CategoricalAccuracy
     classifier.compile(
         optimizer=make_optimizer(phase, steps),
         loss=loss(label_smoothing=phase.label_smoothing),
-        metrics=[accuracy(name="accuracy")],
+        metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
         jit_compile=device.jit_compile,
     )
 
 
-def _logs(config: Config, phase: PhaseConfig, folder: Path) -> list[Any]:
+def _right(targets: Any, probabilities: Any) -> Any:
+    """Return float32 [n]: 1 where the most probable class is the target's."""
+    return keras.metrics.categorical_accuracy(targets, probabilities)
+
+
+def _all_right(targets: Any, probabilities: Any) -> Any:
+    """Return bool [n]: whether all classes of an image are right, as the final evaluation counts."""
+    chosen = keras.ops.cast(probabilities >= THRESHOLD, targets.dtype)
+    return keras.ops.all(chosen == targets, axis=-1)
+
+
+def _logs(config: Config, folder: Path) -> list[Any]:
     """Return the callbacks that write into the phase's folder."""
     callbacks: list[Any] = [
         keras.callbacks.CSVLogger(folder / "history.csv"),
-        keras.callbacks.ModelCheckpoint(
-            folder / "best.weights.h5", monitor=phase.monitor, save_best_only=True, save_weights_only=True
-        ),
     ]
     if config.runtime.tensorboard:
         if importlib.util.find_spec("tensorboard") is None:

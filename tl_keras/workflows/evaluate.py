@@ -13,8 +13,7 @@ from tl_keras.data.prepare import say_problems
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import DataError, did_you_mean
 from tl_keras.evaluation.report import Report
-from tl_keras.files import write_text
-from tl_keras.run import locked
+from tl_keras.run import locked, open_run
 from tl_keras.workflows.stored import StoredRun, open_stored
 
 
@@ -37,16 +36,14 @@ def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | No
     Raises:
         TlkError: The run is unfinished, images are missing, or `data` has classes the model does not know.
     """
-    stored, classifier = open_stored(run)
-    with locked(stored.run.folder):
+    with locked(open_run(Path(run)).folder):
+        stored, classifier = open_stored(run)
         name = split or ("all" if data else stored.prepared.reported_split)
-        loader = _other_images(stored, str(data), split) if data else stored.loader(name)
-        report, outputs = stored.report(
-            classifier, loader, name, phase=stored.run.current_phase(), data=str(data) if data else None
-        )
-        folder = _folder(stored, name, data)
-        write_text(folder / "metrics.json", report.to_json())
-        write_text(folder / "predictions.csv", stored.predictions_csv(loader, outputs))
+        opened = _other_images(stored, str(data), split) if data else stored.loader(name)
+        with opened as loader:
+            report, outputs = stored.report(classifier, loader, name, data=str(data) if data else None)
+            folder = _folder(stored, name, data)
+            stored.write_report(folder, report, loader, outputs)
     return EvaluateResult(report, folder)
 
 

@@ -19,6 +19,7 @@ from tl_keras.exporting.onnx import export_onnx
 from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import Quantize, export_tflite
 from tl_keras.inference.open import open_model
+from tl_keras.inference.predictor import Predictor
 from tl_keras.models.assemble import as_float32
 from tl_keras.workflows.stored import StoredRun, open_stored
 
@@ -57,23 +58,47 @@ def export(
         format: `saved_model`, `tflite` or `onnx`.
         quantize: For tflite: `none`, `float16`, `dynamic` or `int8`; the last two are calibrated on
             training images.
-        output: Where to; None for the run's `exports/`.
+        output: Where to, a folder or a file with the format's ending; None for the run's `exports/`.
 
     Raises:
         TlkError: The run is unfinished, its images are gone, or the model has no such form.
     """
     if quantize != "none" and format != "tflite":
         raise ConfigError(f"--quantize {quantize} is for --format tflite; {format} keeps float32 weights.")
+    destination = _destination(Path(output), format, quantize) if output else None
     stored, classifier = open_stored(run)
     classifier = as_float32(classifier)
-    val = stored.loader("val")
-    destination = Path(output) if output else stored.run.exports_dir / _file_name(format, quantize)
+    destination = destination or stored.run.exports_dir / _file_name(format, quantize)
     started = time.monotonic()
     say(f"exporting to {destination}")
     _convert(stored, classifier, format, quantize, destination)
     seconds = time.monotonic() - started
-    found = _compare(classifier, open_model(destination), val, stored.info.task)
+    with stored.loader("val") as val:
+        found = _compare(classifier, open_model(destination), val, stored)
     return ExportResult(destination, _megabytes(destination), seconds, found, quantize)
+
+
+def _destination(output: Path, format: Format, quantize: Quantize) -> Path:
+    """Return the path to write for what the user named: a folder gets the file put inside.
+
+    Raises:
+        ConfigError: The name has another format's ending, or something else is there.
+    """
+    ending = {"saved_model": "", "tflite": ".tflite", "onnx": ".onnx"}[format]
+    if ending and output.is_dir():
+        return output / _file_name(format, quantize)
+    if ending and output.suffix.lower() != ending:
+        raise ConfigError(f"Expected --output to be a folder or to end in {ending}; found {output}.")
+    if not ending and output.exists() and not _is_free(output):
+        raise ConfigError(
+            f"{output} exists and is not a SavedModel. Name a new folder, so that nothing is overwritten."
+        )
+    return output
+
+
+def _is_free(folder: Path) -> bool:
+    """Tell whether a SavedModel may take the place of what is there."""
+    return folder.is_dir() and ((folder / "saved_model.pb").is_file() or not any(folder.iterdir()))
 
 
 def _file_name(format: Format, quantize: Quantize) -> str:
@@ -92,29 +117,31 @@ def _convert(
     elif format == "onnx":
         export_onnx(classifier, stored.info, destination)
     else:
-        images = (
-            _calibration(stored.loader("train"), stored.config.runtime.seed)
-            if quantize in ("int8", "dynamic")
-            else None
-        )
-        export_tflite(classifier, stored.info, destination, quantize=quantize, calibration=images)
+        with stored.loader("train") as train:
+            wanted = quantize in ("int8", "dynamic")
+            images = _calibration(train, stored.config.runtime.seed) if wanted else None
+            export_tflite(classifier, stored.info, destination, quantize=quantize, calibration=images)
 
 
 def _calibration(train: Loader, seed: int) -> Iterator[npt.NDArray[np.uint8]]:
-    chosen = np.random.default_rng(seed).permutation(len(train))[:CALIBRATION_IMAGES]
-    return (train.images(np.array([index]))[0] for index in chosen)
+    return (train.images(np.array([index]))[0] for index in _sample(len(train), CALIBRATION_IMAGES, seed))
 
 
-def _compare(classifier: Any, exported: Any, val: Loader, task: Any) -> Agreement:
-    count = min(len(val), CHECKED_IMAGES)
+def _sample(size: int, at_most: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return random different indices: examples lie class by class, so the first ones would not do."""
+    return np.random.default_rng(seed).permutation(size)[:at_most]
+
+
+def _compare(classifier: Any, exported: Predictor, val: Loader, stored: StoredRun) -> Agreement:
+    chosen = _sample(len(val), CHECKED_IMAGES, stored.config.runtime.seed)
     ours, theirs = [], []
-    with progress("comparing", count) as advance:
-        for start in range(0, count, BATCH_SIZE):
-            images = val.images(np.arange(start, min(start + BATCH_SIZE, count)))
+    with progress("comparing", len(chosen)) as advance:
+        for start in range(0, len(chosen), BATCH_SIZE):
+            images = val.images(chosen[start : start + BATCH_SIZE])
             ours.append(np.asarray(classifier(images, training=False)))
             theirs.append(exported(images))
             advance(len(images))
-    return agreement(np.concatenate(ours), np.concatenate(theirs), task)
+    return agreement(np.concatenate(ours), np.concatenate(theirs), stored.info.task)
 
 
 def _megabytes(path: Path) -> float:

@@ -13,23 +13,21 @@ from tl_keras.config import Config, DataConfig
 from tl_keras.console import say, warn
 from tl_keras.data import manifest
 from tl_keras.data.files import absolute
-from tl_keras.data.pipelines import Loader
-from tl_keras.data.prepare import Prepared, prepare
+from tl_keras.data.prepare import prepare
 from tl_keras.data.sources.read import TFDS_PREFIX, read_source
 from tl_keras.data.sources.source import Source
-from tl_keras.errors import ConfigError
-from tl_keras.evaluation.measure import measure
-from tl_keras.evaluation.predictions import predictions_csv
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text
 from tl_keras.geometry import Geometry
+from tl_keras.inference.info import labels_text
 from tl_keras.model_info import ModelInfo
 from tl_keras.models import backbones
 from tl_keras.models.assemble import build_classifier
-from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
+from tl_keras.run import DEFAULT_RUNS_DIR, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.workflows.stored import StoredRun
 
 PHASE = "1-head"
 
@@ -81,32 +79,34 @@ def fit(
         info = _model_info(classifier, source, config.data)
         _say_plan(config, device)
         prepared = prepare(source, config.data, info.geometry, config.runtime.seed)
-        loaders = {split: _loader(prepared, split, info, config) for split in ("train", "val")}
-        phase = train_phase(
-            classifier,
-            loaders["train"],
-            loaders["val"],
-            config,
-            config.train,
-            device,
-            run.phases_dir / PHASE,
-        )
-        report = _write(run, classifier, info, prepared, loaders, config)
+        stored = StoredRun(run, config, info, prepared)
+        with stored.loader("train") as train, stored.loader("val") as val:
+            folder = run.phases_dir / PHASE
+            phase = train_phase(classifier, train, val, config, config.train, device, folder)
+        report = _write(stored, classifier)
     return FitResult(final, report, phase)
 
 
 def _with_source(config: Config, data: str | Path | None) -> Config:
-    """Return the settings with an absolute source, so that the saved config works from anywhere."""
+    """Return the settings with `data` as source and absolute paths: the saved config works from anywhere."""
     source = str(data) if data is not None else config.data.source
-    if not source:
-        raise ConfigError("No images given. Name them: tlk fit DATA, or data.source in the config.")
-    if not source.startswith(TFDS_PREFIX) and source != "digits":
+    if source and not source.startswith(TFDS_PREFIX) and source != "digits":
         source = str(absolute(source))
-    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+    tfds_dir = config.data.tfds_dir and str(absolute(config.data.tfds_dir))
+    weights = config.model.weights
+    if weights not in ("imagenet", "none"):
+        weights = str(absolute(weights))
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"source": source, "tfds_dir": tfds_dir}),
+            "model": config.model.model_copy(update={"weights": weights}),
+        }
+    )
 
 
 def _say_plan(config: Config, device: DevicePlan) -> None:
-    say(f"{config.model.backbone}, weights: {config.model.weights}, on {device.description}")
+    say(f"{config.model.backbone}, weights: {config.model.weights}")
+    say(f"on {device.description}, {device.precision}")
     if config.model.weights == "none":
         warn("the frozen backbone has random weights: its features are random, and nothing is transferred.")
 
@@ -124,40 +124,19 @@ def _build(config: Config, source: Source, device: DevicePlan) -> Any:
 
 def _model_info(classifier: Any, source: Source, data: DataConfig) -> ModelInfo:
     _, height, width, _ = classifier.input_shape
-    return ModelInfo(source.classes, Geometry(height, width, data.resize, data.crop_fraction), data.task)
+    geometry = Geometry(height, width, data.resize, data.crop_fraction)
+    return ModelInfo(source.classes, geometry, data.task, PHASE)
 
 
-def _loader(prepared: Prepared, split: str, info: ModelInfo, config: Config) -> Loader:
-    return Loader(
-        prepared.split(split), info.labels, info.geometry, task=info.task, cache_mb=config.data.cache_mb
-    )
-
-
-def _write(
-    run: Run,
-    classifier: Any,
-    info: ModelInfo,
-    prepared: Prepared,
-    loaders: dict[str, Loader],
-    config: Config,
-) -> Report:
-    split = prepared.reported_split
-    loader = loaders.get(split) or _loader(prepared, split, info, config)
-    evaluation, outputs = measure(classifier, loader, info.task, f"evaluating on {split}")
-    report = Report(
-        data=str(config.data.source),
-        split=split,
-        used_for_selection=split == "val",
-        backbone=config.model.backbone,
-        phase=PHASE,
-        evaluation=evaluation,
-    )
-    save_classifier(classifier, info, run.model_file)
-    write_text(run.config_file, config.to_yaml())
-    write_text(run.labels_file, "".join(f"{label}\n" for label in info.labels))
-    write_text(run.manifest_file, manifest.to_csv(prepared.examples))
-    write_text(run.metrics_file, report.to_json())
-    write_text(run.predictions_file, predictions_csv(loader.examples, outputs, info.labels, info.task))
+def _write(stored: StoredRun, classifier: Any) -> Report:
+    run, split = stored.run, stored.prepared.reported_split
+    with stored.loader(split) as loader:
+        report, outputs = stored.report(classifier, loader, split)
+        stored.write_report(run.folder, report, loader, outputs)
+    save_classifier(classifier, stored.info, run.model_file)
+    write_text(run.config_file, stored.config.to_yaml())
+    write_text(run.labels_file, labels_text(stored.info))
+    write_text(run.manifest_file, manifest.to_csv(stored.prepared.examples))
     return report
 
 

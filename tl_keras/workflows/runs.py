@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tl_keras.errors import TlkError
+from tl_keras.evaluation.report import Report
 from tl_keras.run import DEFAULT_RUNS_DIR, Run, list_runs
 
 
@@ -45,16 +46,17 @@ def runs(runs_dir: str | Path = DEFAULT_RUNS_DIR) -> list[RunSummary]:
 def _summary(run: Run) -> RunSummary:
     made = datetime.fromtimestamp(run.model_file.stat().st_mtime).isoformat(sep=" ", timespec="seconds")
     try:
-        metrics = run.metrics()
-    except TlkError as error:
-        return RunSummary(run.name, made, problem=str(error))
+        report = Report.from_dict(json.loads(run.metrics_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        problem = f"metrics.json is missing or damaged: tlk evaluate {run.folder}"
+        return RunSummary(run.name, made, problem=problem)
     return RunSummary(
         name=run.name,
         made=made,
-        data=metrics["data"],
-        backbone=metrics["backbone"],
-        phase=metrics["phase"],
-        split=metrics["split"],
-        accuracy=metrics["evaluation"]["accuracy"],
-        images=metrics["evaluation"]["images"],
+        data=report.data,
+        backbone=report.backbone,
+        phase=report.phase,
+        split=report.split,
+        accuracy=report.evaluation.accuracy,
+        images=report.evaluation.images,
     )

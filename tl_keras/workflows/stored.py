@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from tl_keras.config import Config
 from tl_keras.data import manifest
 from tl_keras.data.pipelines import Loader
 from tl_keras.data.prepare import Prepared
-from tl_keras.errors import DataError, ModelError
+from tl_keras.errors import DataError, ModelError, RunError
 from tl_keras.evaluation.measure import measure
 from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.predictions import predictions_csv
 from tl_keras.evaluation.report import Report
-from tl_keras.geometry import Geometry
+from tl_keras.files import write_text
+from tl_keras.inference.info import read
+from tl_keras.inference.keras_file import load_keras
 from tl_keras.model_info import ModelInfo
 from tl_keras.run import Run, open_run
 
@@ -68,7 +68,7 @@ class StoredRun:
         )
 
     def report(
-        self, classifier: Any, loader: Loader, split: str, *, phase: str, data: str | None = None
+        self, classifier: Any, loader: Loader, split: str, *, phase: str = "", data: str | None = None
     ) -> tuple[Report, Floats]:
         """Measure a classifier; return the report and the probabilities in the loader's order.
 
@@ -76,45 +76,44 @@ class StoredRun:
             classifier: This run's model, or one that may become it.
             loader: The images.
             split: What to call them.
-            phase: The phase the classifier came from.
+            phase: The phase the classifier came from; that of the run's model when left out.
             data: Their source when they are not this run's own.
         """
         evaluation, outputs = measure(classifier, loader, self.info.task, f"evaluating on {split}")
+        trained_on = {example.sha256 for example in self.prepared.split("train")}
         report = Report(
             data=data or str(self.config.data.source),
             split=split,
-            used_for_selection=data is None and split != "test",
+            used_for_selection=data is None and split == "val",
+            trained_on=sum(example.sha256 in trained_on for example in loader.examples),
             backbone=self.config.model.backbone,
-            phase=phase,
+            phase=phase or self.info.phase,
             evaluation=evaluation,
         )
         return report, outputs
 
-    def predictions_csv(self, loader: Loader, outputs: Floats) -> str:
-        """Return the text of predictions.csv."""
-        return predictions_csv(loader.examples, outputs, self.info.labels, self.info.task)
+    def write_report(self, folder: Path, report: Report, loader: Loader, outputs: Floats) -> None:
+        """Write metrics.json and predictions.csv."""
+        predictions = predictions_csv(loader.examples, outputs, self.info.labels, self.info.task)
+        write_text(folder / "predictions.csv", predictions)
+        write_text(folder / "metrics.json", report.to_json())
 
 
 def open_stored(folder: str | Path) -> tuple[StoredRun, Any]:
     """Return a finished run and its model, as a Keras model.
 
     Raises:
-        RunError: There is no finished run in `folder`.
+        RunError: There is no finished run in `folder`, or its manifest is damaged.
         ModelError: Its model file is damaged.
     """
     run = open_run(Path(folder))
-    config = run.config()
-    classifier = _load(run.model_file)
-    _, height, width, _ = classifier.input_shape
-    data = config.data
-    info = ModelInfo(run.labels(), Geometry(height, width, data.resize, data.crop_fraction), data.task)
-    examples = manifest.from_csv(run.manifest_file.read_bytes().decode("utf-8"))
-    return StoredRun(run, config, info, Prepared(tuple(examples), info.labels)), classifier
-
-
-def _load(file: Path) -> Any:
+    info = read(run.model_file)
+    if info is None:
+        raise ModelError(f"{run.model_file} was not written by `tlk`: it carries no class names.")
+    classifier = load_keras(run.model_file)
     try:
-        return keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras raises whatever the damage makes it stumble over
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{file} is damaged: {reason}\nTrain anew with: tlk fit") from error
+        text = run.manifest_file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise RunError(f"{run.manifest_file} is damaged: it is not UTF-8 text.") from None
+    prepared = Prepared(tuple(manifest.from_csv(text)), info.labels)
+    return StoredRun(run, run.config(), info, prepared), classifier

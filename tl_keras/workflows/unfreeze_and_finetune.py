@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import keras
 
 from tl_keras.config import Config
 from tl_keras.console import say
-from tl_keras.evaluation.measure import measure
-from tl_keras.evaluation.metrics import Evaluation
+from tl_keras.data.pipelines import Loader
+from tl_keras.errors import ConfigError
+from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.report import Report
+from tl_keras.evaluation.result import Evaluation
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text, written_aside
 from tl_keras.models import backbones
@@ -55,7 +57,8 @@ def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> Fine
 
     Args:
         run: A finished run's folder.
-        config: All settings, of which `finetune`, `augment` and `runtime` are used; None for the run's own.
+        config: All settings; finetune, augment and runtime may differ from the run's. None for the run's own.
+            The precision stays that of the run.
 
     Raises:
         TlkError: The run, its images or the settings are not as needed; the run stays as it was.
@@ -70,31 +73,60 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
     device = plan_devices(config.runtime)
     with device.strategy.scope():
         stored, classifier = open_stored(folder)
+        _require_same(stored.config, config)
         opened = unfreeze(
             classifier,
-            backbones.find(stored.config.model.backbone),
+            backbones.find(config.model.backbone),
             config.finetune.unfreeze,
             config.finetune.train_batchnorm_affine,
         )
-    say(f"{stored.config.model.backbone} on {device.description}")
+    say(f"{config.model.backbone} on {device.description}")
     say(f"unfrozen {config.finetune.unfreeze}: {opened.describe()}")
-    train, val = stored.loader("train"), stored.loader("val")
     split = stored.prepared.reported_split
-    reported = val if split == "val" else stored.loader(split)
-    before = stored.report(classifier, reported, split, phase=stored.run.current_phase())[0]
-    val_before = measure(classifier, val, stored.info.task, "evaluating on val")[0]
-    name = f"{len(stored.run.phases()) + 1}-finetune"
-    with written_aside(stored.run.phases_dir / name) as phase_folder:
-        phase = train_phase(classifier, train, val, config, config.finetune, device, phase_folder)
-        val_after = measure(classifier, val, stored.info.task, "evaluating on val")[0]
-        after, outputs = stored.report(classifier, reported, split, phase=name)
-        kept = _better(val_after, val_before)
-        result = FinetuneResult(stored.run.folder, kept, val_before, val_after, before, after, phase)
-        write_text(phase_folder / "config.yaml", config.to_yaml())
-        write_text(phase_folder / "decision.json", _decision(result))
-    if kept:
-        _replace_model(stored, classifier, config, after, stored.predictions_csv(reported, outputs))
+    with stored.loader("train") as train, stored.loader("val") as val, stored.loader(split) as reported:
+        val_before, before = _measure(stored, classifier, val, reported, stored.info.phase)
+        name = stored.run.next_phase("finetune")
+        with written_aside(stored.run.phases_dir / name) as phase_folder:
+            phase = train_phase(classifier, train, val, config, config.finetune, device, phase_folder)
+            val_after, after = _measure(stored, classifier, val, reported, name)
+            kept = _better(val_after, val_before)
+            result = FinetuneResult(
+                stored.run.folder, kept, val_before, val_after, before[0], after[0], phase
+            )
+            write_text(phase_folder / "config.yaml", config.to_yaml())
+            write_text(phase_folder / "decision.json", _decision(result))
+        if kept:
+            # The model first, since it carries the phase's name: metrics can be measured anew.
+            save_classifier(classifier, replace(stored.info, phase=name), stored.run.model_file)
+            stored.write_report(stored.run.folder, after[0], reported, after[1])
+            kept_config = stored.config.model_copy(update={"finetune": config.finetune})
+            write_text(stored.run.config_file, kept_config.to_yaml())
     return result
+
+
+def _require_same(made_with: Config, wanted: Config) -> None:
+    """Refuse to change what `fit` has decided for good.
+
+    Raises:
+        ConfigError: `wanted` would.
+    """
+    fixed = ("data", "model", "head", "train")
+    changed = [name for name in fixed if getattr(made_with, name) != getattr(wanted, name)]
+    if changed:
+        raise ConfigError(
+            f"{', '.join(changed)} cannot be changed after `tlk fit`; "
+            "here finetune, augment and runtime can be set. For other settings train a new run."
+        )
+
+
+def _measure(
+    stored: StoredRun, classifier: Any, val: Loader, reported: Loader, phase: str
+) -> tuple[Evaluation, tuple[Report, Floats]]:
+    """Return the evaluation on val, and the report on the reported split, which may be val too."""
+    on_val = stored.report(classifier, val, "val", phase=phase)
+    if stored.prepared.reported_split == "val":
+        return on_val[0].evaluation, on_val
+    return on_val[0].evaluation, stored.report(classifier, reported, "test", phase=phase)
 
 
 def _better(after: Evaluation, before: Evaluation) -> bool:
@@ -103,17 +135,5 @@ def _better(after: Evaluation, before: Evaluation) -> bool:
 
 
 def _decision(result: FinetuneResult) -> str:
-    both = {name: asdict(getattr(result, name)) for name in ("val_before", "val_after")}
+    both = {name: getattr(result, name).to_dict() for name in ("val_before", "val_after")}
     return json.dumps({"kept": result.kept, **both}, ensure_ascii=False, indent=2) + "\n"
-
-
-def _replace_model(
-    stored: StoredRun, classifier: Any, config: Config, report: Report, predictions: str
-) -> None:
-    run = stored.run
-    sections = {name: getattr(config, name) for name in ("finetune", "augment", "runtime")}
-    # The model last: should the writing stop in between, the old model is still there to be measured anew.
-    write_text(run.config_file, stored.config.model_copy(update=sections).to_yaml())
-    write_text(run.predictions_file, predictions)
-    write_text(run.metrics_file, report.to_json())
-    save_classifier(classifier, stored.info, run.model_file)

@@ -9,7 +9,7 @@ from tl_keras.config import DataConfig
 from tl_keras.data.files import absolute
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.data.sources.folder import read_folder
-from tl_keras.data.sources.source import Source, forbid_separator, require_sound
+from tl_keras.data.sources.source import Source, forbid_line_breaks, forbid_separator, require_sound
 from tl_keras.data.sources.table import read_table
 from tl_keras.data.sources.tfds import read_tfds
 from tl_keras.errors import ConfigError, DataError, did_you_mean
@@ -44,6 +44,7 @@ def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
         )
     else:
         source = _read_single_label(name, path, config)
+    forbid_line_breaks(source.classes, name)
     return require_sound(source, name) if for_training else source
 
 

@@ -68,6 +68,13 @@ def forbid_separator(classes: Iterable[str], name: str) -> None:
         )
 
 
+def forbid_line_breaks(classes: Iterable[str], name: str) -> None:
+    """Refuse class names that do not fit on one line of labels.txt."""
+    broken = [label for label in classes if len(f"{label}|".splitlines()) > 1]
+    if broken:
+        raise DataError(f"{name}: class names must be one line; found {listed(broken)}. Rename them.")
+
+
 def _require_all_in_train(source: Source, name: str) -> None:
     seen: dict[str, set[str]] = {split: set() for split in ("", *SPLITS)}
     for example in source.examples:
