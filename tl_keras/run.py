@@ -4,7 +4,7 @@ saved_models/NAME/
     config.yaml       every setting; `tlk fit --config` on it repeats the run
     labels.txt        class names in the order of the model's outputs
     manifest.csv      every image: path, label, split, content hash, why it was left out
-    phases/1-head/    history, best weights and summary of each training phase
+    phases/1-head/    history.csv, summary.json and model.keras of each training phase
     model.keras       the best model so far
     metrics.json      how good it is, on which images
     predictions.csv   what it said to each of them
@@ -14,6 +14,7 @@ saved_models/NAME/
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -63,10 +64,6 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
-    def predictions_file(self) -> Path:
-        return self.folder / "predictions.csv"
-
-    @property
     def phases_dir(self) -> Path:
         return self.folder / "phases"
 
@@ -77,6 +74,11 @@ class Run:
     def config(self) -> Config:
         """Return the settings this run was made with."""
         return load_config(self.config_file)
+
+    def next_phase(self, kind: str) -> str:
+        """Return the name of the phase that comes next, e.g. `2-finetune`."""
+        found = (re.match(r"(\d+)-", phase.name) for phase in self.phases_dir.glob("*"))
+        return f"{max((int(number[1]) for number in found if number), default=0) + 1}-{kind}"
 
     def missing_files(self) -> list[str]:
         """Return the names of the files that a finished run has and this folder lacks."""

@@ -26,7 +26,7 @@ def test_a_run_has_all_its_files(tlk, photos, tiny_options, tmp_path):
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
         "config.yaml", "labels.txt", "manifest.csv", "metrics.json", "model.keras", "predictions.csv",
-        "phases/1-head/history.csv", "phases/1-head/summary.json", "phases/1-head/best.weights.h5",
+        "phases/1-head/history.csv", "phases/1-head/summary.json", "phases/1-head/model.keras",
     }  # fmt: skip
     assert (folder / "labels.txt").read_text().split() == ["blue", "green", "red"]
     metrics = json.loads((folder / "metrics.json").read_text())

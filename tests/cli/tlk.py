@@ -37,6 +37,8 @@ class Tlk:
             code = run()
         except SystemExit as end:
             code = int(end.code or 0)
+        finally:
+            os.environ.pop("TLK_DEBUG", None)
         out, err = self._capfd.readouterr()
         return Done(code, out, err)
 

@@ -58,8 +58,6 @@ def test_mixed_precision_computes_low_and_answers_in_float32(photos, tmp_path):
     code = """
         import sys
         import numpy as np
-
-from tests.images import class_folders
         from tl_keras import export, fit, load_config
         config = load_config(overrides={
             "data.image_size": 32, "model.backbone": "MobileNet", "model.options": {"alpha": 0.25},

@@ -16,9 +16,8 @@ import tensorflow as tf
 from tl_keras.config import Config, PhaseConfig
 from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch, training_batches
 from tl_keras.errors import DataError, MissingExtra
-from tl_keras.files import write_text, written_aside
+from tl_keras.files import write_text
 from tl_keras.model_info import THRESHOLD, Task
-from tl_keras.quiet import quiet_fd
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.optimizers import make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
@@ -54,8 +53,8 @@ def train_phase(
 ) -> PhaseResult:
     """Train what is trainable in `classifier`, in place.
 
-    Afterwards it has the weights of the best epoch by `phase.monitor`; `folder` holds `history.csv`,
-    `best.weights.h5` and `summary.json`.
+    Afterwards it has the weights of the best epoch by `phase.monitor`; `folder` holds `history.csv` and
+    `summary.json`.
 
     Raises:
         TrainingError: The loss is no number any more.
@@ -94,16 +93,9 @@ def train_phase(
         raise (train.failure or val.failure or error) from error
     finally:
         reporter.close()
-    _save_weights(classifier, folder / "best.weights.h5")
     result = _result(history, best.best_epoch, time.monotonic() - started)
     write_text(folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
-
-
-def _save_weights(classifier: Any, file: Path) -> None:
-    # Muted, since HDF5 prints a stack for every object it cannot flush to a full disk.
-    with quiet_fd(), written_aside(file) as aside:
-        classifier.save_weights(aside)
 
 
 def _compile(classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan, steps: int) -> None:

@@ -83,6 +83,7 @@ def fit(
         with stored.loader("train") as train, stored.loader("val") as val:
             folder = run.phases_dir / PHASE
             phase = train_phase(classifier, train, val, config, config.train, device, folder)
+        save_classifier(classifier, info, folder / "model.keras")
         report = _write(stored, classifier)
     return FitResult(final, report, phase)
 

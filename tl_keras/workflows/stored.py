@@ -103,17 +103,24 @@ def open_stored(folder: str | Path) -> tuple[StoredRun, Any]:
     """Return a finished run and its model, as a Keras model.
 
     Raises:
-        RunError: There is no finished run in `folder`, or its manifest is damaged.
-        ModelError: Its model file is damaged.
+        RunError: There is no finished run in `folder`, or one of its files is damaged.
     """
     run = open_run(Path(folder))
-    info = read(run.model_file)
+    try:
+        info, classifier = read(run.model_file), load_keras(run.model_file)
+    except ModelError as error:
+        raise _damaged(run, str(error).partition("\n")[0]) from error
     if info is None:
-        raise ModelError(f"{run.model_file} was not written by `tlk`: it carries no class names.")
-    classifier = load_keras(run.model_file)
+        raise _damaged(run, f"{run.model_file} carries no class names: it was not written by `tlk`.")
     try:
         text = run.manifest_file.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
-        raise RunError(f"{run.manifest_file} is damaged: it is not UTF-8 text.") from None
+        raise _damaged(run, f"{run.manifest_file} is not UTF-8 text.") from None
     prepared = Prepared(tuple(manifest.from_csv(text)), info.labels)
     return StoredRun(run, run.config(), info, prepared), classifier
+
+
+def _damaged(run: Run, reason: str) -> RunError:
+    return RunError(
+        f"The run {run.folder} is damaged: {reason}\nTrain it anew with: tlk fit --config {run.config_file}"
+    )

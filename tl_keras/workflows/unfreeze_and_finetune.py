@@ -88,6 +88,8 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
         name = stored.run.next_phase("finetune")
         with written_aside(stored.run.phases_dir / name) as phase_folder:
             phase = train_phase(classifier, train, val, config, config.finetune, device, phase_folder)
+            info = replace(stored.info, phase=name)
+            save_classifier(classifier, info, phase_folder / "model.keras")
             val_after, after = _measure(stored, classifier, val, reported, name)
             kept = _better(val_after, val_before)
             result = FinetuneResult(
@@ -97,7 +99,7 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
             write_text(phase_folder / "decision.json", _decision(result))
         if kept:
             # The model first, since it carries the phase's name: metrics can be measured anew.
-            save_classifier(classifier, replace(stored.info, phase=name), stored.run.model_file)
+            save_classifier(classifier, info, stored.run.model_file)
             stored.write_report(stored.run.folder, after[0], reported, after[1])
             kept_config = stored.config.model_copy(update={"finetune": config.finetune})
             write_text(stored.run.config_file, kept_config.to_yaml())
