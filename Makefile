@@ -11,10 +11,10 @@ BIN := .venv/bin
 	touch $@
 
 quickstart: .venv/.ready
-	PATH="$(CURDIR)/$(BIN):$$PATH" ./quickstart.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" configs/quickstart.sh
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.cli.tlk import ROOT, tlk_process
+from tests.cli.tlk import ROOT, heed_interrupts, tlk_process
 from tl_keras.cli.main import tlk as commands
 
 
@@ -56,7 +55,9 @@ def test_errors_are_text_and_debug_shows_the_traceback(tlk, tmp_path):
 def test_a_stopped_fit_leaves_nothing_half_written(photos, tmp_path, tiny_options, sent, code):
     command = [sys.executable, "-m", "tl_keras", "fit", photos, *tiny_options, "--epochs", "500",
                "--set", "train.early_stopping=0", "--runs-dir", tmp_path / "runs"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ.copy())
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heed_interrupts
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("epoch 2/500"):
@@ -87,7 +88,7 @@ def test_what_a_killed_fit_left_is_swept_by_the_next(photos, tmp_path, tiny_opti
 def test_two_processes_do_not_write_one_run(photos, tmp_path, tiny_options):
     options = ("fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", "r")
     command = [sys.executable, "-m", "tl_keras", *map(str, options), "--epochs", "500"]
-    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heed_interrupts)
     assert first.stderr is not None
     first.stderr.readline()
     second = tlk_process(*options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class Tlk:
             os.environ.pop("TLK_DEBUG", None)
         out, err = self._capfd.readouterr()
         return Done(code, out, err)
+
+
+def heed_interrupts() -> None:
+    """Undo, in a child process, what a shell does to its background jobs: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def tlk_process(*arguments: object, **environment: str) -> Done:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.tlk import heed_interrupts
 from tests.images import class_folders, encoded, noisy_image
 from tl_keras.data.check import check
 from tl_keras.data.example import Example
@@ -96,6 +97,7 @@ def test_an_interrupt_stops_it(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "go\n"

@@ -41,6 +41,12 @@ def test_weight_decay_spares_biases():
     assert (kernel < 1).all() and (bias == 1).all()
 
 
+@pytest.mark.parametrize(("monitor", "mode"), [("val_loss", "min"), ("val_accuracy", "max")])
+def test_the_plateau_looks_the_right_way(monitor, mode):
+    [plateau] = schedule_callbacks(phase(monitor=monitor))
+    assert (plateau.monitor, plateau.mode) == (monitor, mode)
+
+
 def test_step_decay():
     settings = phase(learning_rate=1e-3, schedule=ScheduleConfig(kind="step", every=7, factor=0.1))
     rates = [stepped_rate(settings, epoch) for epoch in (0, 6, 7, 13, 14)]

@@ -42,12 +42,20 @@ def schedule_callbacks(phase: PhaseConfig) -> list[Any]:
     if schedule.kind == "plateau":
         return [
             keras.callbacks.ReduceLROnPlateau(
-                monitor=phase.monitor, factor=schedule.factor, patience=schedule.patience
+                monitor=phase.monitor,
+                mode=better_is(phase),
+                factor=schedule.factor,
+                patience=schedule.patience,
             )
         ]
     if schedule.kind == "step":
         return [keras.callbacks.LearningRateScheduler(lambda epoch: stepped_rate(phase, epoch))]
     return []
+
+
+def better_is(phase: PhaseConfig) -> str:
+    """Return `min` or `max`: which way the monitored value improves."""
+    return "min" if phase.monitor == "val_loss" else "max"
 
 
 def stepped_rate(phase: PhaseConfig, epoch: int) -> float:

@@ -19,7 +19,7 @@ from tl_keras.errors import DataError, MissingExtra
 from tl_keras.files import write_text
 from tl_keras.model_info import THRESHOLD, Task
 from tl_keras.training.device import DevicePlan
-from tl_keras.training.optimizers import make_optimizer, schedule_callbacks
+from tl_keras.training.optimizers import better_is, make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
 
 
@@ -67,7 +67,10 @@ def train_phase(
     with device.strategy.scope():
         _compile(classifier, phase, config.data.task, device, steps)
     best = keras.callbacks.EarlyStopping(
-        monitor=phase.monitor, patience=phase.early_stopping or phase.epochs, restore_best_weights=True
+        monitor=phase.monitor,
+        mode=better_is(phase),
+        patience=phase.early_stopping or phase.epochs,
+        restore_best_weights=True,
     )
     reporter = Reporter(phase.epochs, steps)
     started = time.monotonic()

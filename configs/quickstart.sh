@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The main job from end to end on handwritten digits, offline. `make quickstart` runs it with tlk on the path.
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/.."
 step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 
 run=saved_models/quickstart
