@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-Floats = npt.NDArray[np.float32]
+from tl_keras.evaluation.metrics import Floats
 
 
 def probabilities(

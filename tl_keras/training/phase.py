@@ -125,9 +125,7 @@ def _all_right(targets: Any, probabilities: Any) -> Any:
 
 def _logs(config: Config, folder: Path) -> list[Any]:
     """Return the callbacks that write into the phase's folder."""
-    callbacks: list[Any] = [
-        keras.callbacks.CSVLogger(folder / "history.csv"),
-    ]
+    callbacks: list[Any] = [keras.callbacks.CSVLogger(folder / "history.csv")]
     if config.runtime.tensorboard:
         if importlib.util.find_spec("tensorboard") is None:
             raise MissingExtra("runtime.tensorboard", "tensorboard")
