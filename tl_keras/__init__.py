@@ -1,7 +1,7 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `backbones`, `runs`.
+`fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`, `backbones`, `runs`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
     from tl_keras.workflows.predict import predict
+    from tl_keras.workflows.pretrain import pretrain
     from tl_keras.workflows.runs import runs
     from tl_keras.workflows.unfreeze_and_finetune import unfreeze_and_finetune
 
@@ -30,6 +31,7 @@ __all__ = [
     "fit",
     "load_config",
     "predict",
+    "pretrain",
     "runs",
     "unfreeze_and_finetune",
 ]
@@ -38,7 +40,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
-    if name in ("fit", "unfreeze_and_finetune", "evaluate", "export"):
+    if name in ("fit", "unfreeze_and_finetune", "pretrain", "evaluate", "export"):
         importlib.import_module("tl_keras.runtime").import_tensorflow()
     settings = name in ("Config", "load_config")
     module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")

@@ -69,8 +69,9 @@ class ModelConfig(Section):
     """A name from `tlk backbones`."""
     options: dict[str, Any] = {}
     """Passed to the backbone's constructor, e.g. {alpha: 0.35}."""
-    weights: str = "imagenet"
-    """`imagenet`, `none` (random), or the path of a .weights.h5, .h5 or .keras file."""
+    weights: str = "pretrained"
+    """`pretrained` (ImageNet; Tiny: CIFAR-10, offline), `none` (random), a run of `tlk pretrain`, or the path
+    of a .weights.h5, .h5 or .keras file."""
     pooling: Literal["avg", "max"] = "avg"
     """Global pooling of the backbone's last feature map."""
 
@@ -147,6 +148,8 @@ class PhaseConfig(Section):
     """Decoupled weight decay of kernels; biases and norms are spared."""
     schedule: ScheduleConfig = ScheduleConfig()
     """How the learning rate changes."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Momentum of an average of the weights that takes their place, e.g. 0.99; 0 for none."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target spread over all classes."""
     class_weight: Literal["none", "balanced"] = "none"
@@ -177,6 +180,8 @@ class RuntimeConfig(Section):
     """`auto` mirrors over several GPUs; `mirrored` over logical CPUs where there is no GPU."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """`auto` is mixed on GPUs that gain from it, float32 elsewhere."""
+    checkpoint_minutes: float = Field(1.0, gt=0)
+    """`tlk pretrain` can go on from its last checkpoint: one per epoch, and one per so many minutes."""
     tensorboard: bool = False
     """Write TensorBoard logs into the run's phase folder."""
 
@@ -191,6 +196,8 @@ class Config(Section):
     train: PhaseConfig = PhaseConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    baseline: Literal["none", "scratch"] = "none"
+    """`scratch`: `tlk fit` also trains the same network from random weights, for as long, and compares."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
@@ -204,6 +211,25 @@ class Config(Section):
     def to_yaml(self) -> str:
         """Return all settings, defaults included, as YAML that `load_config` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def pretraining_defaults() -> Config:
+    """Return the settings that `tlk pretrain` starts from: all weights are random, and all of them train."""
+    return Config(
+        model=ModelConfig(weights="none"),
+        head=HeadConfig(dropout=0.0),
+        augment=AugmentConfig(translation=0.1),
+        train=PhaseConfig(
+            epochs=30,
+            batch_size=128,
+            optimizer="sgd",
+            learning_rate=0.1,
+            weight_decay=5e-3,
+            schedule=ScheduleConfig(kind="cosine", warmup_epochs=2),
+            label_smoothing=0.1,
+            early_stopping=0,
+        ),
+    )
 
 
 def load_config(

@@ -29,7 +29,7 @@ def written_aside(destination: Path) -> Iterator[Path]:
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        _replace(aside, destination)
+        replace(aside, destination)
     except OSError as error:
         if not _is_about(error, destination):
             raise
@@ -70,7 +70,8 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
-def _replace(aside: Path, destination: Path) -> None:
+def replace(aside: Path, destination: Path) -> None:
+    """Put a finished file or folder in the place of `destination`, which may exist, on the same disk."""
     if not (aside.is_dir() and destination.is_dir()):
         os.replace(aside, destination)
         return

@@ -19,12 +19,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tl_keras.config import Config, load_config
 from tl_keras.errors import RunError, did_you_mean
-from tl_keras.files import sweep, written_aside
+from tl_keras.files import remove, replace, sweep, write_text, written_aside
 
 DEFAULT_RUNS_DIR = Path("saved_models")
 
@@ -70,6 +71,11 @@ class Run:
     @property
     def exports_dir(self) -> Path:
         return self.folder / "exports"
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """What a stopped run can go on from."""
+        return sorted(self.phases_dir.glob("*/checkpoints/*.npz"))
 
     def config(self) -> Config:
         """Return the settings this run was made with."""
@@ -132,6 +138,59 @@ def new_run(runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Itera
         aside = stack.enter_context(written_aside(folder))
         aside.mkdir()
         yield Run(aside), folder
+
+
+@contextmanager
+def resumable_run(
+    runs_dir: Path, name: str, config: Config, *, exact: bool, overwrite: bool
+) -> Iterator[tuple[Run, Path]]:
+    """Like `new_run`, but what a stopped block wrote stays when it holds a checkpoint.
+
+    The next call with the same name and the same settings gets it back. It lies in `.unfinished` until then.
+
+    Raises:
+        RunError: As `new_run`; or what lies there was begun with other settings and `overwrite` is not given.
+    """
+    with ExitStack() as stack:
+        folder = _claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
+        sweep(folder)
+        run = Run(runs_dir / ".unfinished" / folder.name)
+        if run.folder.exists() and not (run.checkpoints and run.config_file.is_file()):
+            remove(run.folder)
+        if run.folder.exists() and run.config() != config:
+            if not overwrite:
+                raise RunError(_other_settings(run, config))
+            remove(run.folder)
+        write_text(run.config_file, config.to_yaml())
+        try:
+            yield run, folder
+        finally:
+            if not run.checkpoints:
+                remove(run.folder)
+        replace(run.folder, folder)
+        for checkpoint in Run(folder).checkpoints:
+            remove(checkpoint.parent)
+
+
+def _other_settings(run: Run, config: Config) -> str:
+    theirs, ours = _flat(run.config().model_dump(mode="json")), _flat(config.model_dump(mode="json"))
+    changed = [
+        f"  {path}: {theirs.get(path)!r} there, {ours.get(path)!r} asked for"
+        for path in sorted({*theirs, *ours})
+        if theirs.get(path) != ours.get(path)
+    ]
+    return (
+        f"An unfinished run of the name {run.name} was begun with other settings:\n"
+        + "\n".join(changed)
+        + "\nGo on with those settings, choose another --name, or begin anew with --overwrite."
+    )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Path:

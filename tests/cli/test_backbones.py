@@ -13,5 +13,5 @@ def test_the_table(tlk):
 
 def test_json(tlk):
     found = {item["name"]: item for item in json.loads(tlk("backbones", "--json").out)}
-    assert len(found) >= 38
+    assert len(found) >= 39 and found["Tiny"]["source"] == "cifar10"
     assert found["InceptionV3"]["default_size"] == 299 and found["InceptionV3"]["features"] == 2048

@@ -16,6 +16,7 @@ from tl_keras.cli.export import export
 from tl_keras.cli.fit import fit
 from tl_keras.cli.options import DEBUG
 from tl_keras.cli.predict import predict
+from tl_keras.cli.pretrain import pretrain
 from tl_keras.cli.runs import runs
 from tl_keras.cli.unfreeze_and_finetune import unfreeze_and_finetune
 from tl_keras.errors import TlkError
@@ -46,7 +47,7 @@ def tlk() -> None:
     """
 
 
-for command in (fit, unfreeze_and_finetune, evaluate, predict, export, runs, backbones):
+for command in (fit, unfreeze_and_finetune, evaluate, predict, export, pretrain, runs, backbones):
     tlk.add_command(command)
 
 
@@ -69,8 +70,9 @@ def run() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        fail("Interrupted; nothing half-written was left.")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # click makes an Abort of Ctrl-C; a training that can go on has said so in the exception.
+        fail(str(stop.__cause__ or stop) or "Interrupted; nothing half-written was left.")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep Python from complaining at exit.

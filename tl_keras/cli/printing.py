@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.export import ExportResult
     from tl_keras.workflows.fit import FitResult
     from tl_keras.workflows.predict import Prediction
+    from tl_keras.workflows.pretrain import PretrainResult
     from tl_keras.workflows.runs import RunSummary
     from tl_keras.workflows.unfreeze_and_finetune import FinetuneResult
 
@@ -31,8 +32,21 @@ def print_fit(done: FitResult, *, as_json: bool) -> None:
     if as_json:
         return _json({"run": str(done.run), "training": asdict(done.phase), **done.report.to_dict()})
     result(done.report.headline())
+    if done.report.transfer:
+        result(done.report.transfer.describe())
     result(f"run: {done.run}")
     result(f"next: tlk unfreeze-and-finetune {_quoted(done.run)}")
+    return None
+
+
+def print_pretrain(done: PretrainResult, *, as_json: bool) -> None:
+    if as_json:
+        found = {"run": str(done.run), "weights": str(done.weights), "training": asdict(done.phase)}
+        return _json({**found, **done.report.to_dict()})
+    result(done.report.headline())
+    result(f"source model: {done.weights} ({done.weights.stat().st_size / 2**20:.1f} MiB)")
+    result(f"run: {done.run}")
+    result(f"next: tlk fit photos/ --weights {_quoted(done.run)}")
     return None
 
 
@@ -188,14 +202,14 @@ def _run_row(run: RunSummary) -> tuple[str, ...]:
 def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:
     if as_json:
         return _json([asdict(backbone) for backbone in backbones])
-    columns = ("backbone", "size", "least", "features", "M weights", "pixels", "options", "blocks")
+    columns = ("backbone", "size", "least", "features", "M weights", "source", "pixels", "options", "blocks")
     table(columns, [_backbone_row(backbone) for backbone in backbones])
     return None
 
 
 def _backbone_row(b: Backbone) -> tuple[str, ...]:
     sizes = (str(b.default_size), str(b.min_size), str(b.features), f"{b.parameters / 1e6:.1f}")
-    return (b.name, *sizes, b.preprocessing, " ".join(b.options), b.blocks.listed)
+    return (b.name, *sizes, b.source, b.preprocessing, " ".join(b.options), b.blocks.listed)
 
 
 def _json(value: Any) -> None:

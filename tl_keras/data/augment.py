@@ -72,7 +72,9 @@ def _layers(config: AugmentConfig) -> list[Any]:
         (config.zoom > 0, lambda: new.RandomZoom(config.zoom, **filled)),
         (
             config.translation > 0,
-            lambda: new.RandomTranslation(config.translation, config.translation, **filled),
+            lambda: new.RandomTranslation(
+                config.translation, config.translation, interpolation="nearest", **filled
+            ),
         ),
         (
             jitter > 0,

@@ -174,13 +174,14 @@ def training_batches(
     seed: int,
     class_weights: Sequence[float] | None = None,
     replicas: int = 1,
+    start: int = 0,
 ) -> tf.data.Dataset:
     """Return shuffled, augmented batches of `epochs` epochs, one after another.
 
     Elements are (images uint8 [n, H, W, 3], targets float32 [n, classes]), and with `class_weights` also
     float32 [n] example weights, which follow the targets through MixUp and CutMix. The last batch of an
     epoch may be smaller; with several replicas an epoch leaves out the few images, others each time, that
-    cannot be shared equally.
+    cannot be shared equally. The first `start` batches are left out, without loading them.
     """
     used = len(loader) - len(loader) % replicas
     order = tf.data.Dataset.range(epochs).flat_map(
@@ -200,7 +201,8 @@ def training_batches(
         return images, targets, tf.linalg.matvec(targets, tf.constant(class_weights, tf.float32))
 
     # Shuffled before anything is read, so that shuffling costs no memory; decoding overlaps training.
-    return order.enumerate().map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    steps = order.enumerate().skip(start)
+    return steps.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
 def _shuffled(count: int, epoch: tf.Tensor, seed: int) -> tf.data.Dataset:

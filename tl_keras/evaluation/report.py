@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tl_keras.evaluation.result import Evaluation
+from tl_keras.evaluation.transfer import TransferGain
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Report:
         backbone: Name of the backbone.
         phase: The training phase that the model came from, e.g. `1-head`.
         evaluation: The figures.
+        transfer: What the source was worth against training from scratch, if that was asked for.
     """
 
     data: str
@@ -32,6 +34,7 @@ class Report:
     backbone: str
     phase: str
     evaluation: Evaluation
+    transfer: TransferGain | None = None
 
     def headline(self) -> str:
         """Return the accuracy with its interval and count, in one line."""
@@ -58,4 +61,6 @@ class Report:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Report:
         """Read what `to_dict` wrote."""
-        return cls(**{**fields, "evaluation": Evaluation.from_dict(fields["evaluation"])})
+        evaluation, transfer = Evaluation.from_dict(fields["evaluation"]), fields.get("transfer")
+        read = {"evaluation": evaluation, "transfer": transfer and TransferGain.from_dict(transfer)}
+        return cls(**{**fields, **read})

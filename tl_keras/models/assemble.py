@@ -15,9 +15,15 @@ from tl_keras.models.weights import set_weights
 
 
 def build_classifier(
-    model: ModelConfig, head: HeadConfig, *, image_size: int | None, classes: int, task: Task
+    model: ModelConfig,
+    head: HeadConfig,
+    *,
+    image_size: int | None,
+    classes: int,
+    task: Task,
+    frozen: bool = True,
 ) -> keras.Model:
-    """Build a classifier whose backbone is frozen.
+    """Build a classifier: a backbone and a head on top of it.
 
     Args:
         model: Backbone, its options, weights and pooling.
@@ -25,6 +31,7 @@ def build_classifier(
         image_size: Height and width of the input, pixels; None for the backbone's own.
         classes: Number of outputs.
         task: `multiclass` ends in a softmax, `multilabel` in a sigmoid per class.
+        frozen: Whether only the head trains; otherwise all trains, as from scratch.
 
     Returns:
         A model from `image`, uint8 RGB [batch, H, W, 3] in 0..255, to `probabilities`, float32
@@ -36,10 +43,10 @@ def build_classifier(
     """
     backbone = find(model.backbone)
     size = image_size if image_size is not None else backbone.default_size
-    base = build_base(backbone, model.options, size, model.weights)
-    base.trainable = False
+    base = build_base(backbone, model.options, size, model.weights, frozen=frozen)
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
-    features = base(preprocess(image, backbone.preprocessing), training=False)
+    pixels = preprocess(image, backbone.preprocessing)
+    features = base(pixels, training=False) if frozen else base(pixels)
     return keras.Model(image, _head(_pool(features, model), head, classes, task), name="classifier")
 
 

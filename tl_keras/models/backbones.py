@@ -32,11 +32,11 @@ class BlockNames:
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A pretrained network of `keras.applications`, without its classifier.
+    """A pretrained network without its classifier: of `keras.applications`, or our own.
 
     Attributes:
         name: The constructor's name in `keras.applications`.
-        module: The submodule of `keras.applications` that has its `preprocess_input`.
+        module: The submodule of `keras.applications` that has its `preprocess_input`; empty for our own.
         default_size: Height and width of the images it was trained on, pixels.
         min_size: Smallest height and width it accepts, pixels.
         features: Channels of its last feature map, with default options.
@@ -45,6 +45,8 @@ class Backbone:
         blocks: How its blocks are found.
         parameters: Number of weights, with default options.
         options: Constructor arguments that change the network.
+        source: The images that its pretrained weights were trained on; those of CIFAR-10 are shipped with
+            this package, those of ImageNet are downloaded once.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Backbone:
     blocks: BlockNames
     parameters: int
     options: tuple[str, ...] = ()
+    source: Literal["imagenet", "cifar10"] = "imagenet"
 
 
 _INCEPTION = BlockNames(r"^(mixed\d+)$", "mixed0..mixed10", ends=True)
@@ -87,6 +90,7 @@ _NASNET = BlockNames(
     "stem cell_stem_1..cell_stem_2 cell_0..cell_3 cell_reduce_4 cell_5..cell_8 cell_reduce_8 cell_9..cell_12",
     name="cell_{}",
 )
+_TINY = BlockNames(r"^(stem|block\d)_", "stem block1..block3")
 
 _V1_OPTIONS = ("alpha", "depth_multiplier")
 _V3_OPTIONS = ("alpha", "minimalistic")
@@ -130,6 +134,7 @@ _ROWS = (
     Backbone("VGG16", "vgg16", 224, 32, 512, "caffe", _VGG, 14_714_688),
     Backbone("VGG19", "vgg19", 224, 32, 512, "caffe", _VGG, 20_024_384),
     Backbone("NASNetMobile", "nasnet", 224, 32, 1056, "tf", _NASNET, 4_269_716),
+    Backbone("Tiny", "", 32, 32, 176, "tf", _TINY, 908_984, source="cifar10"),
 )
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType({row.name: row for row in _ROWS})

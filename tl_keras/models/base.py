@@ -14,17 +14,23 @@ import keras
 from tl_keras.errors import ConfigError, did_you_mean
 from tl_keras.models.backbones import Backbone
 from tl_keras.models.imagenet import with_imagenet
+from tl_keras.models.tiny import WEIGHTS as TINY_WEIGHTS
+from tl_keras.models.tiny import tiny
 from tl_keras.models.weights import load_file
 
 
-def build_base(backbone: Backbone, options: Mapping[str, Any], size: int, weights: str) -> keras.Model:
+def build_base(
+    backbone: Backbone, options: Mapping[str, Any], size: int, weights: str, *, frozen: bool = True
+) -> keras.Model:
     """Build the network of `backbone` without its classifier, named `backbone`.
 
     Args:
         backbone: Which network.
         options: Constructor arguments, of those in `backbone.options`.
         size: Height and width of its input, pixels.
-        weights: `imagenet`, `none` (random), or a path of a .weights.h5, .h5 or .keras file.
+        weights: `pretrained`, `imagenet`, `none` (random), or a path of a .weights.h5, .h5 or .keras file.
+        frozen: Whether nothing in it trains; otherwise all of it does, as from scratch, with
+            BatchNormalization on the statistics of its batches and with the network's own dropout.
 
     Returns:
         A model from preprocessed float32 [batch, size, size, 3] to the last feature map.
@@ -40,18 +46,30 @@ def build_base(backbone: Backbone, options: Mapping[str, Any], size: int, weight
     arguments = {name: _checked(backbone, name, value) for name, value in options.items()}
     construct = partial(_constructor(backbone), include_top=False, input_shape=(size, size, 3), **arguments)
     title = _title(backbone, arguments)
-    if weights == "imagenet":
+    if weights in ("pretrained", "imagenet") and backbone.source == "imagenet":
         network = with_imagenet(construct, title)
     else:
         network = _random(construct, title)
         if weights != "none":
-            load_file(network, Path(weights).expanduser(), title)
-    _switch_off_noise(network)
-    return keras.Model(network.input, network.output, name="backbone")
+            load_file(network, _weights_file(backbone, weights), title)
+    if frozen:
+        _switch_off_noise(network)
+    base = keras.Model(network.input, network.output, name="backbone")
+    base.trainable = not frozen
+    return base
 
 
 def _constructor(backbone: Backbone) -> Any:
-    return getattr(keras.applications, backbone.name)
+    return getattr(keras.applications, backbone.name) if backbone.module else tiny
+
+
+def _weights_file(backbone: Backbone, weights: str) -> Path:
+    if weights == "imagenet":
+        raise ConfigError(
+            f"{backbone.name} has no ImageNet weights; its own, of {backbone.source}, are: "
+            "--weights pretrained"
+        )
+    return TINY_WEIGHTS if weights == "pretrained" else Path(weights).expanduser()
 
 
 def _title(backbone: Backbone, arguments: Mapping[str, Any]) -> str:

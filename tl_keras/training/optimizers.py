@@ -22,6 +22,8 @@ def make_optimizer(phase: PhaseConfig, steps_per_epoch: int) -> Any:
         options["momentum"] = phase.momentum
     if phase.weight_decay > 0:
         options["weight_decay"] = phase.weight_decay
+    if phase.ema > 0:
+        options |= {"use_ema": True, "ema_momentum": phase.ema}
     makers = {
         "sgd": keras.optimizers.SGD,
         "adam": keras.optimizers.Adam,

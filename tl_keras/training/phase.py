@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -18,7 +19,9 @@ from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch,
 from tl_keras.errors import DataError, MissingExtra
 from tl_keras.files import write_text
 from tl_keras.model_info import THRESHOLD, Task
+from tl_keras.training.checkpoint import Checkpoint
 from tl_keras.training.device import DevicePlan
+from tl_keras.training.history import History
 from tl_keras.training.optimizers import better_is, make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
 
@@ -50,15 +53,30 @@ def train_phase(
     phase: PhaseConfig,
     device: DevicePlan,
     folder: Path,
+    *,
+    resumable: bool = False,
+    at_most: float = math.inf,
 ) -> PhaseResult:
     """Train what is trainable in `classifier`, in place.
 
     Afterwards it has the weights of the best epoch by `phase.monitor`; `folder` holds `history.csv` and
     `summary.json`.
 
+    Args:
+        classifier: A model of `build_classifier`.
+        train: The images to train on.
+        val: The images that early stopping and the choice of the best epoch look at.
+        config: For augmentation, task and seed.
+        phase: The settings of this phase.
+        device: What to train on.
+        folder: Where the phase's files go.
+        resumable: Write checkpoints into `folder`, and go on from the newest one there.
+        at_most: Seconds after which the training ends with the batch.
+
     Raises:
         TrainingError: The loss is no number any more.
         DataError: An image could be read when it was checked, and cannot any more.
+        KeyboardInterrupt: Ctrl-C; with `resumable` after a checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
     steps = steps_per_epoch(len(train), phase.batch_size, device.replicas)
@@ -72,10 +90,21 @@ def train_phase(
         patience=phase.early_stopping or phase.epochs,
         restore_best_weights=True,
     )
-    reporter = Reporter(phase.epochs, steps)
+    history, reporter = (
+        History(folder / "history.csv"),
+        Reporter(phase.epochs if math.isinf(at_most) else None, steps),
+    )
+    schedule = schedule_callbacks(phase)
+    checkpoint = None
+    if resumable:
+        minutes = config.runtime.checkpoint_minutes
+        checkpoint = Checkpoint(folder / "checkpoints", minutes, history, [*schedule, best])
+    callbacks = [*schedule, *_averaging(phase), best, TimeLimit(at_most), *_tensorboard(config, folder)]
+    validation = evaluation_batches(val, phase.batch_size, device.replicas)
+    epoch, batch = checkpoint.prepare(classifier, validation.take(1)) if checkpoint else (0, 0)
     started = time.monotonic()
     try:
-        history = classifier.fit(
+        classifier.fit(
             training_batches(
                 train,
                 config.augment,
@@ -84,21 +113,42 @@ def train_phase(
                 seed=config.runtime.seed,
                 class_weights=_class_weights(train, phase),
                 replicas=device.replicas,
+                start=epoch * steps + batch,
             ),
             epochs=phase.epochs,
+            initial_epoch=epoch,
             steps_per_epoch=steps,
-            validation_data=evaluation_batches(val, phase.batch_size, device.replicas),
-            callbacks=[*schedule_callbacks(phase), best, *_logs(config, folder), reporter],
+            validation_data=validation,
+            callbacks=[*callbacks, history, reporter, *([checkpoint] if checkpoint else [])],
             shuffle=False,
             verbose=0,
-        ).history
+        )
     except tf.errors.OpError as error:
         raise (train.failure or val.failure or error) from error
     finally:
         reporter.close()
-    result = _result(history, best.best_epoch, time.monotonic() - started)
+        if checkpoint:
+            checkpoint.close()
+    seconds = checkpoint.seconds if checkpoint else time.monotonic() - started
+    result = _result(history.rows, best.best_epoch, seconds)
     write_text(folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Ends the training with the first batch after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._end = math.inf
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        self._end = time.monotonic() + self._seconds
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if time.monotonic() >= self._end:
+            self.model.stop_training = True
 
 
 def _compile(classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan, steps: int) -> None:
@@ -123,24 +173,22 @@ def _all_right(targets: Any, probabilities: Any) -> Any:
     return keras.ops.all(chosen == targets, axis=-1)
 
 
-def _logs(config: Config, folder: Path) -> list[Any]:
-    """Return the callbacks that write into the phase's folder."""
-    callbacks: list[Any] = [keras.callbacks.CSVLogger(folder / "history.csv")]
-    if config.runtime.tensorboard:
-        if importlib.util.find_spec("tensorboard") is None:
-            raise MissingExtra("runtime.tensorboard", "tensorboard")
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
-    return callbacks
+def _averaging(phase: PhaseConfig) -> list[Any]:
+    """Return the callback that puts the averaged weights into the model at the end of every epoch."""
+    return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if phase.ema else []
 
 
-def _result(history: dict[str, list[float]], best_epoch: int, seconds: float) -> PhaseResult:
-    return PhaseResult(
-        epochs=len(history["loss"]),
-        best_epoch=best_epoch + 1,
-        val_loss=history["val_loss"][best_epoch],
-        val_accuracy=history["val_accuracy"][best_epoch],
-        seconds=round(seconds, 2),
-    )
+def _tensorboard(config: Config, folder: Path) -> list[Any]:
+    if not config.runtime.tensorboard:
+        return []
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingExtra("runtime.tensorboard", "tensorboard")
+    return [keras.callbacks.TensorBoard(folder / "tensorboard")]
+
+
+def _result(rows: list[dict[str, float]], best_epoch: int, seconds: float) -> PhaseResult:
+    best = rows[best_epoch]
+    return PhaseResult(len(rows), best_epoch + 1, best["val_loss"], best["val_accuracy"], round(seconds, 2))
 
 
 def _class_weights(loader: Loader, phase: PhaseConfig) -> list[float] | None:

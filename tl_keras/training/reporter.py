@@ -15,9 +15,9 @@ from tl_keras.errors import TrainingError
 class Reporter(keras.callbacks.Callback):
     """Prints one line per epoch, and stops a training whose loss is no number any more."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int) -> None:
+    def __init__(self, epochs: int | None, steps_per_epoch: int) -> None:
         super().__init__()
-        self._epochs = epochs
+        self._of = f"/{epochs}" if epochs else ""
         self._steps = steps_per_epoch
         self._stack = ExitStack()
         self._started = 0.0
@@ -25,7 +25,7 @@ class Reporter(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._started = time.monotonic()
         self._advance = self._stack.enter_context(
-            progress(f"epoch {epoch + 1}/{self._epochs}", self._steps, "batches")
+            progress(f"epoch {epoch + 1}{self._of}", self._steps, "batches")
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -44,7 +44,7 @@ class Reporter(keras.callbacks.Callback):
         seconds = time.monotonic() - self._started
         logs = logs or {}
         values = "  ".join(f"{name} {logs[name]:.4f}" for name in sorted(logs) if name != "learning_rate")
-        say(f"epoch {epoch + 1}/{self._epochs}  {values}  rate {self._rate():.2g}  {seconds:.1f} s")
+        say(f"epoch {epoch + 1}{self._of}  {values}  rate {self._rate():.2g}  {seconds:.1f} s")
 
     def close(self) -> None:
         """Take the bar off the terminal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tl_keras.evaluation.measure import measure
 from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.predictions import predictions_csv
 from tl_keras.evaluation.report import Report
+from tl_keras.evaluation.transfer import TransferGain
 from tl_keras.files import write_text
 from tl_keras.inference.info import read
 from tl_keras.inference.keras_file import load_keras
@@ -22,6 +24,7 @@ from tl_keras.model_info import ModelInfo
 from tl_keras.run import Run, open_run
 
 SHOWN = 5
+GAIN_FILE = Path("baseline", "gain.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,16 @@ class StoredRun:
             backbone=self.config.model.backbone,
             phase=phase or self.info.phase,
             evaluation=evaluation,
+            transfer=self._transfer(phase or self.info.phase),
         )
         return report, outputs
+
+    def _transfer(self, phase: str) -> TransferGain | None:
+        """Return what the baseline of a phase found, if there was one."""
+        file = self.run.phases_dir / phase / GAIN_FILE
+        return (
+            TransferGain.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        )
 
     def write_report(self, folder: Path, report: Report, loader: Loader, outputs: Floats) -> None:
         """Write metrics.json and predictions.csv."""

@@ -1,0 +1,173 @@
+"""Source models: what `tlk pretrain` makes and `tlk fit --weights` starts from.
+
+A folder with `backbone.weights.h5`, the network without its head, and `source.json`, which tells what it is.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import keras
+import numpy as np
+
+from tl_keras.config import Config
+from tl_keras.errors import ConfigError, ModelError
+from tl_keras.files import remove, written_aside
+from tl_keras.models.backbones import find
+from tl_keras.models.weights import set_weights
+
+WEIGHTS_FILE = "backbone.weights.h5"
+SOURCE_FILE = "source.json"
+NO_FILE = ("pretrained", "imagenet", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source model is and how it was made; `source.json`.
+
+    Attributes:
+        backbone: Name of the network.
+        options: Its constructor arguments.
+        image_size: Height and width of the images it was trained on, pixels.
+        classes: The classes it was trained to tell apart.
+        data: Name of the folder or data set, number of training images, and SHA-256 over splits, labels and
+            hashes of all images.
+        recipe: The settings it was trained with: head, augmentation, training.
+        score: Split, number of images, accuracy in 0..1 and its 95 % interval.
+        version: Of tl_keras.
+    """
+
+    backbone: str
+    options: dict[str, Any]
+    image_size: int
+    classes: tuple[str, ...]
+    data: dict[str, Any]
+    recipe: dict[str, Any]
+    score: dict[str, Any]
+    version: str
+
+    def to_json(self) -> str:
+        """Return the file's text."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+
+def read_source_info(file: Path) -> SourceInfo:
+    """Read a `source.json`.
+
+    Raises:
+        ModelError: It cannot be read, or is none.
+    """
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        return SourceInfo(**{**fields, "classes": tuple(fields["classes"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file} is damaged: {error}") from error
+
+
+def with_source(config: Config) -> Config:
+    """Return the settings with what the source model named by `model.weights` decides.
+
+    Backbone, options and image size that were not asked for become those of the source.
+
+    Raises:
+        ConfigError: One of them was asked for, and is another.
+        ModelError: It is no source model, or a damaged one.
+    """
+    if config.model.weights in NO_FILE:
+        return config
+    weights = Path(config.model.weights).expanduser()
+    if weights.is_dir():
+        weights = _weights_in(weights)
+    file = weights.with_name(SOURCE_FILE)
+    if weights.name != WEIGHTS_FILE or not file.is_file():
+        return config
+    source = read_source_info(file)
+    model = {"backbone": source.backbone, "options": source.options, "weights": str(weights)}
+    _require_equal(config, source, file)
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(update=model),
+            "data": config.data.model_copy(update={"image_size": source.image_size}),
+        }
+    )
+
+
+def save_backbone(base: keras.Model, destination: Path) -> None:
+    """Round the kernels of `base` to float16, in place, and write its weights in half the space.
+
+    A kernel's float16 has 11 significant bits; biases and the vectors of norms stay float32, because a
+    moving variance may be larger than float16 can hold.
+    """
+    set_weights(base, [_rounded(value) for value in base.get_weights()])
+    with written_aside(destination) as aside:
+        # Through .keras and memory: a full disk crashes the process inside HDF5 when that writes the file.
+        whole = aside.with_suffix(".keras")
+        try:
+            base.save(whole)
+            with zipfile.ZipFile(whole) as archive:
+                weights = archive.read("model.weights.h5")
+        finally:
+            remove(whole)
+        aside.write_bytes(_halved(weights))
+
+
+def _weights_in(folder: Path) -> Path:
+    if (folder / SOURCE_FILE).is_file() and (folder / WEIGHTS_FILE).is_file():
+        return folder / WEIGHTS_FILE
+    other = folder / "model.keras"
+    hint = f"\nTo start from that run's network: --weights {other}" if other.is_file() else ""
+    raise ModelError(
+        f"{folder} is no source model: expected {WEIGHTS_FILE} and {SOURCE_FILE}, as `tlk pretrain` "
+        f"writes them.{hint}"
+    )
+
+
+def _require_equal(config: Config, source: SourceInfo, file: Path) -> None:
+    asked = config.model.model_fields_set
+    pairs: list[tuple[str, Any, Any]] = []
+    if "backbone" in asked:
+        pairs.append(("model.backbone", find(config.model.backbone).name, source.backbone))
+    if "options" in asked and config.model.options:
+        pairs.append(("model.options", config.model.options, source.options))
+    if config.data.image_size is not None:
+        pairs.append(("data.image_size", config.data.image_size, source.image_size))
+    wrong = [
+        f"  {name}: {theirs!r} there, {ours!r} asked for" for name, ours, theirs in pairs if ours != theirs
+    ]
+    if wrong:
+        raise ConfigError(
+            f"The source model was pretrained with other settings ({file}):\n"
+            + "\n".join(wrong)
+            + "\nLeave them out to use the source's, or pretrain another source with: tlk pretrain"
+        )
+
+
+def _rounded(value: np.ndarray) -> np.ndarray:
+    return value.astype(np.float16).astype(value.dtype) if _is_kernel(value) else value
+
+
+def _is_kernel(value: Any) -> bool:
+    return value.ndim >= 2 and value.dtype == np.float32
+
+
+def _halved(weights: bytes) -> bytes:
+    """Return a .weights.h5 whose kernels, which are rounded already, are stored as float16."""
+    packed = io.BytesIO()
+    with h5py.File(io.BytesIO(weights)) as source, h5py.File(packed, "w") as target:
+        target.attrs.update(source.attrs)
+        source.visititems(lambda name, item: _copy(name, item, target))
+    return packed.getvalue()
+
+
+def _copy(name: str, item: Any, target: Any) -> None:
+    if isinstance(item, h5py.Dataset):
+        kind = np.float16 if _is_kernel(item) else item.dtype
+        target.create_dataset(name, data=item[()].astype(kind))
+    else:
+        target.require_group(name).attrs.update(item.attrs)

@@ -1,0 +1,63 @@
+"""The baseline of `fit`: the same network from scratch, in the time that the transferred one had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tl_keras.config import Config, PhaseConfig, ScheduleConfig
+from tl_keras.console import say
+from tl_keras.data.pipelines import Loader, evaluation_batches
+from tl_keras.evaluation.forward import probabilities
+from tl_keras.evaluation.transfer import TransferGain, transfer_gain
+from tl_keras.files import write_text
+from tl_keras.training.device import DevicePlan
+from tl_keras.training.phase import train_phase
+from tl_keras.workflows.new_classifier import build
+from tl_keras.workflows.stored import GAIN_FILE
+
+MANY = 10_000
+
+
+def against_scratch(
+    config: Config,
+    classifier: Any,
+    train: Loader,
+    val: Loader,
+    device: DevicePlan,
+    seconds: float,
+    folder: Path,
+) -> TransferGain:
+    """Train the network of `config` from random weights for so many seconds, and compare both on val.
+
+    Args:
+        config: The settings of the transferred classifier; data, augmentation, head and batch size hold for
+            both.
+        classifier: The transferred classifier.
+        train: The images both are trained on.
+        val: The images both are chosen by and compared on.
+        device: What to train on.
+        seconds: The time that training the transferred one took.
+        folder: Its phase's folder; the baseline's history and its comparison go into `baseline/` in it.
+    """
+    say(f"baseline: the same network from scratch, for {seconds:.0f} s")
+    random = config.model_copy(update={"model": config.model.model_copy(update={"weights": "none"})})
+    scratch, _ = build(random, val.classes, device, "", frozen=False)
+    phase = PhaseConfig(
+        epochs=MANY,
+        batch_size=config.train.batch_size,
+        learning_rate=1e-3,
+        schedule=ScheduleConfig(kind="constant"),
+        class_weight=config.train.class_weight,
+        early_stopping=0,
+        monitor=config.train.monitor,
+    )
+    trained = train_phase(
+        scratch, train, val, config, phase, device, (folder / GAIN_FILE).parent, at_most=seconds
+    )
+    ours, targets = probabilities(classifier, evaluation_batches(val, config.train.batch_size))
+    theirs, _ = probabilities(scratch, evaluation_batches(val, config.train.batch_size))
+    gain = transfer_gain(ours, theirs, targets, config.data.task, seconds=seconds, epochs=trained.epochs)
+    write_text(folder / GAIN_FILE, json.dumps(gain.to_dict(), indent=2) + "\n")
+    return gain

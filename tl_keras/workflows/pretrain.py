@@ -1,0 +1,144 @@
+"""`pretrain`: a source model of one's own, trained from scratch, for `fit --weights` to start from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tl_keras.config import Config, pretraining_defaults
+from tl_keras.console import say
+from tl_keras.data import manifest
+from tl_keras.data.prepare import Prepared, prepare
+from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import Source
+from tl_keras.errors import ConfigError
+from tl_keras.evaluation.report import Report
+from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.files import write_text
+from tl_keras.geometry import Geometry
+from tl_keras.models.assemble import as_float32, backbone_of
+from tl_keras.models.backbones import find
+from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, save_backbone
+from tl_keras.run import DEFAULT_RUNS_DIR, Run, resumable_run
+from tl_keras.training.device import plan_devices
+from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.version import __version__
+from tl_keras.workflows.new_classifier import build, run_name, with_absolute_paths, write_run
+from tl_keras.workflows.stored import StoredRun
+
+PHASE = "1-pretrain"
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainResult:
+    """What `pretrain` made.
+
+    Attributes:
+        run: The run's folder, which `fit --weights` takes.
+        weights: The file of the backbone's weights in it.
+        report: How good the source model is at its own classes.
+        phase: How the training went.
+    """
+
+    run: Path
+    weights: Path
+    report: Report
+    phase: PhaseResult
+
+
+def pretrain(
+    data: str | Path | None = None,
+    config: Config | None = None,
+    *,
+    name: str | None = None,
+    runs_dir: str | Path = DEFAULT_RUNS_DIR,
+    overwrite: bool = False,
+) -> PretrainResult:
+    """Train a backbone and a head from random weights, and keep the backbone as a source model.
+
+    A stopped run stays in `runs_dir/.unfinished`; the same call goes on from its last checkpoint.
+
+    Args:
+        data: Where the images are; instead of `config.data.source`.
+        config: All settings; None for `pretraining_defaults()`.
+        name: The run's name; None for one made of the data's and the backbone's.
+        runs_dir: The folder that the run is put into.
+        overwrite: Replace a run of the same name.
+
+    Raises:
+        TlkError: Settings, images or the run's folder are not as needed.
+        KeyboardInterrupt: Ctrl-C, after a checkpoint.
+    """
+    config = with_absolute_paths(config or pretraining_defaults(), data)
+    if config.model.weights != "none":
+        raise ConfigError(
+            "pretrain starts from random weights: expected model.weights none, found "
+            f"{config.model.weights!r}.\nTo start from pretrained ones use: tlk fit"
+        )
+    keras.utils.set_random_seed(config.runtime.seed)
+    device = plan_devices(config.runtime)
+    source = read_source(config.data)
+    wish = name or run_name(config)
+    unfinished = resumable_run(Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite)
+    with unfinished as (run, final):
+        classifier, info = build(config, source.classes, device, PHASE, frozen=False)
+        say(f"{find(config.model.backbone).name} from random weights, {classifier.count_params():,} of them")
+        say(f"on {device.description}, {device.precision}")
+        stored = StoredRun(run, config, info, _prepared(run, source, config, info.geometry))
+        folder = run.phases_dir / PHASE
+        with stored.loader("train") as train, stored.loader("val") as val:
+            phase = train_phase(classifier, train, val, config, config.train, device, folder, resumable=True)
+        classifier = as_float32(classifier)
+        # Rounds the weights, so it comes before the figures, which are then those of the file.
+        save_backbone(backbone_of(classifier), run.folder / WEIGHTS_FILE)
+        save_classifier(classifier, info, folder / "model.keras")
+        report = write_run(stored, classifier)
+        write_text(run.folder / SOURCE_FILE, _source_info(stored, report).to_json())
+    return PretrainResult(final, final / WEIGHTS_FILE, report, phase)
+
+
+def _prepared(run: Run, source: Source, config: Config, geometry: Geometry) -> Prepared:
+    """Return the checked images with their splits; of a run that goes on those that it was begun with."""
+    if run.manifest_file.is_file():
+        return Prepared(
+            tuple(manifest.from_csv(run.manifest_file.read_text(encoding="utf-8"))), source.classes
+        )
+    prepared = prepare(source, config.data, geometry, config.runtime.seed)
+    write_text(run.manifest_file, manifest.to_csv(prepared.examples))
+    return prepared
+
+
+def _source_info(stored: StoredRun, report: Report) -> SourceInfo:
+    config, found = stored.config, report.evaluation
+    recipe: dict[str, Any] = {
+        name: getattr(config, name).model_dump(mode="json") for name in ("head", "augment", "train")
+    }
+    return SourceInfo(
+        backbone=find(config.model.backbone).name,
+        options=config.model.options,
+        image_size=stored.info.geometry.height,
+        classes=stored.info.labels,
+        data={
+            "name": Path(str(config.data.source)).name,
+            "train_images": len(stored.prepared.split("train")),
+            "sha256": _fingerprint(stored.prepared),
+        },
+        recipe={**recipe, "seed": config.runtime.seed, "precision": config.runtime.precision},
+        score={
+            "split": report.split,
+            "images": found.images,
+            "accuracy": found.accuracy,
+            "interval": found.interval,
+        },
+        version=__version__,
+    )
+
+
+def _fingerprint(prepared: Prepared) -> str:
+    """Return a hash over all images that were used, wherever they lie on disk."""
+    lines = sorted(f"{e.split} {e.label} {e.sha256}\n" for e in prepared.examples if not e.problem)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
