@@ -3,21 +3,24 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+of_metrics() { python -c "import json; found = json.load(open('$run/metrics.json')); print($1)"; }
 
 run=saved_models/quickstart
 step tlk fit --config configs/quickstart.yaml --name quickstart --overwrite
 step tlk unfreeze-and-finetune $run
 step tlk export $run --format tflite
-digit=$(awk -F, '$5 == 1 { print $1; exit }' $run/predictions.csv)
+digit=$(python -c "import csv; print(next(row['path'] for row in csv.DictReader(open('$run/predictions.csv')) if row['correct'] == '1'))")
 step tlk predict $run/exports/model.tflite "$digit" --top 3
 
-cat <<'END'
+cat <<END
 
-Made: saved_models/quickstart (the trained model, its metrics and predictions) and a TFLite file in its exports/.
-The backbone had random weights here, so this shows the tool at work, not what transfer learning can do.
+Made, in $SECONDS seconds: a classifier of handwritten digits that is right on $(of_metrics "'{accuracy:.1%} of {images}'.format(**found['evaluation'])") test images.
+Its network learnt from photos of animals and cars (CIFAR-10), and was then taught digits: that is transfer.
+  $run                        the trained model, its metrics, what it said to each image
+  $run/exports/model.tflite   the same for a phone
 
-Next, on your own photos (one folder per class; the first run fetches ImageNet weights):
-  tlk fit photos/ --backbone MobileNetV2
+Next, on your own photos, one folder per class:
+  tlk fit photos/ --backbone Tiny --image-size 64     without a network, in seconds; for a first look
+  tlk fit photos/ --backbone MobileNetV2              better: ImageNet weights, fetched once (9 MB)
   tlk unfreeze-and-finetune saved_models/photos-mobilenetv2
-  tlk export saved_models/photos-mobilenetv2 --format tflite --quantize int8
 END

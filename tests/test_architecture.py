@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "tl_keras"
 BASE = {
     "config",
     "run",
+    "unfinished",
     "model_info",
     "geometry",
     "files",

@@ -9,11 +9,12 @@ import pytest
 
 from tl_keras.config import load_config
 from tl_keras.workflows.fit import fit
+from tl_keras.workflows.pretrain import pretrain
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 NAMES = {
     "quickstart", "ants_bees", "flowers_resnet50", "cats_vs_dogs_inception_v3", "inception_v3_dense256_sgd",
-    "resnet50_step_decay", "resnet50_cifar10_mlp_head", "resnet50_linear_head",
+    "resnet50_step_decay", "resnet50_cifar10_mlp_head", "resnet50_linear_head", "pretrain_cifar10",
 }  # fmt: skip
 
 
@@ -26,7 +27,8 @@ def test_it_opens_with_how_it_is_run(file):
     text = file.read_text(encoding="utf-8")
     assert all(f"# {word}:" in text for word in ("Runs", "Needs", "Time", "Result"))
     command = shlex.split(text.splitlines()[0].split(":", 1)[1].split("(")[0])
-    assert command[:2] == ["tlk", "fit"] and f"configs/{file.name}" in command
+    verb = "pretrain" if file.stem.startswith("pretrain") else "fit"
+    assert command[:2] == ["tlk", verb] and f"configs/{file.name}" in command
     config = load_config(file)
     has_data = command[2] != "--config"
     assert has_data == (config.data.source is None), "DATA is given exactly when the file has none"
@@ -40,7 +42,8 @@ def test_it_trains_an_epoch(file, photos, tmp_path):
         file,
         {"model.weights": "none", "train.epochs": 1, "data.image_size": smallest, "data.tfds_splits": {}},
     )
-    made = fit(photos, config, runs_dir=tmp_path)
+    work = pretrain if file.stem.startswith("pretrain") else fit
+    made = work(photos, config, runs_dir=tmp_path)
     assert made.phase.epochs == 1 and made.report.evaluation.images > 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tl_keras.version import __version__
 
 if TYPE_CHECKING:
-    from tl_keras.config import Config, load_config
+    from tl_keras.config import Config, load_config, pretraining_defaults
     from tl_keras.workflows.backbones import backbones
     from tl_keras.workflows.evaluate import evaluate
     from tl_keras.workflows.export import export
@@ -32,6 +32,7 @@ __all__ = [
     "load_config",
     "predict",
     "pretrain",
+    "pretraining_defaults",
     "runs",
     "unfreeze_and_finetune",
 ]
@@ -42,6 +43,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
     if name in ("fit", "unfreeze_and_finetune", "pretrain", "evaluate", "export"):
         importlib.import_module("tl_keras.runtime").import_tensorflow()
-    settings = name in ("Config", "load_config")
+    settings = name in ("Config", "load_config", "pretraining_defaults")
     module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")
     return getattr(module, name)

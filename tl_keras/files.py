@@ -51,6 +51,12 @@ def write_text(destination: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", newline="")
 
 
+def remove_asides(folder: Path) -> None:
+    """Remove what killed processes left anywhere in `folder`; call it only while nobody writes there."""
+    for left in [*folder.rglob(f".{'[0-9a-f]' * 8}.*")]:
+        remove(left)
+
+
 def sweep(destination: Path) -> None:
     """Clear up what killed processes left beside `destination`; call it only while nobody writes there."""
     replaced = _replaced(destination)

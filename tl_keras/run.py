@@ -9,6 +9,9 @@ saved_models/NAME/
     metrics.json      how good it is, on which images
     predictions.csv   what it said to each of them
     exports/          what was shipped
+
+A run of `tlk pretrain` also has backbone.weights.h5, the network without its head, and source.json about it;
+one with a baseline has phases/1-head/baseline/. See `unfinished` for runs that were stopped.
 """
 
 from __future__ import annotations
@@ -19,13 +22,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tl_keras.config import Config, load_config
 from tl_keras.errors import RunError, did_you_mean
-from tl_keras.files import remove, replace, sweep, write_text, written_aside
+from tl_keras.files import sweep, written_aside
 
 DEFAULT_RUNS_DIR = Path("saved_models")
 
@@ -75,7 +77,7 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """What a stopped run can go on from."""
-        return sorted(self.phases_dir.glob("*/checkpoints/*.npz"))
+        return sorted(self.phases_dir.glob("*/checkpoints/[0-9]*.npz"))
 
     def config(self) -> Config:
         """Return the settings this run was made with."""
@@ -130,71 +132,24 @@ def new_run(runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Itera
     Raises:
         RunError: The name is taken, or nothing can be written there.
     """
-    if Path(name).name != name or name.startswith("."):
-        raise RunError(f"{name!r} cannot be a run's name: expected a plain folder name, such as flowers-1.")
     with ExitStack() as stack:
-        folder = _claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
-        sweep(folder)
+        folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
         aside = stack.enter_context(written_aside(folder))
         aside.mkdir()
         yield Run(aside), folder
 
 
-@contextmanager
-def resumable_run(
-    runs_dir: Path, name: str, config: Config, *, exact: bool, overwrite: bool
-) -> Iterator[tuple[Run, Path]]:
-    """Like `new_run`, but what a stopped block wrote stays when it holds a checkpoint.
+def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Path:
+    """Lock and return the folder of a new run: `name`, else `name-2`, `name-3`, ... when not exact.
 
-    The next call with the same name and the same settings gets it back. It lies in `.unfinished` until then.
+    What killed processes left beside it is cleared up.
 
     Raises:
-        RunError: As `new_run`; or what lies there was begun with other settings and `overwrite` is not given.
+        RunError: The name cannot be a folder's.
+        NameTaken: It is taken, and `exact`.
     """
-    with ExitStack() as stack:
-        folder = _claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
-        sweep(folder)
-        run = Run(runs_dir / ".unfinished" / folder.name)
-        if run.folder.exists() and not (run.checkpoints and run.config_file.is_file()):
-            remove(run.folder)
-        if run.folder.exists() and run.config() != config:
-            if not overwrite:
-                raise RunError(_other_settings(run, config))
-            remove(run.folder)
-        write_text(run.config_file, config.to_yaml())
-        try:
-            yield run, folder
-        finally:
-            if not run.checkpoints:
-                remove(run.folder)
-        replace(run.folder, folder)
-        for checkpoint in Run(folder).checkpoints:
-            remove(checkpoint.parent)
-
-
-def _other_settings(run: Run, config: Config) -> str:
-    theirs, ours = _flat(run.config().model_dump(mode="json")), _flat(config.model_dump(mode="json"))
-    changed = [
-        f"  {path}: {theirs.get(path)!r} there, {ours.get(path)!r} asked for"
-        for path in sorted({*theirs, *ours})
-        if theirs.get(path) != ours.get(path)
-    ]
-    return (
-        f"An unfinished run of the name {run.name} was begun with other settings:\n"
-        + "\n".join(changed)
-        + "\nGo on with those settings, choose another --name, or begin anew with --overwrite."
-    )
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Path:
-    """Lock and return the folder of a new run: `name`, else `name-2`, `name-3`, ... when not exact."""
+    if Path(name).name != name or name.startswith("."):
+        raise RunError(f"{name!r} cannot be a run's name: expected a plain folder name, such as flowers-1.")
     for number in itertools.count(1):
         folder = runs_dir / (name if number == 1 else f"{name}-{number}")
         try:
@@ -206,6 +161,7 @@ def _claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrit
         except NameTaken:
             if exact:
                 raise
+    sweep(folder)
     return folder
 
 

@@ -16,6 +16,10 @@ from tl_keras.cli.options import DEBUG, JSON, RUNS_DIR
 def runs(runs_dir: Path, as_json: bool) -> None:
     """List the finished runs with their data, backbone, phase and accuracy, newest first."""
     from tl_keras.cli.printing import print_runs
+    from tl_keras.console import warn
+    from tl_keras.unfinished import list_unfinished
     from tl_keras.workflows.runs import runs as work
 
     print_runs(work(runs_dir), runs_dir, as_json=as_json)
+    for run in list_unfinished(runs_dir):
+        warn(f"{run.name} is unfinished; the `tlk pretrain` that began it goes on when it is run again.")

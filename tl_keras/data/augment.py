@@ -64,6 +64,7 @@ def _layers(config: AugmentConfig) -> list[Any]:
     new = keras.layers
     common: dict[str, Any] = {"dtype": "float32"}
     filled = common | {"fill_mode": "reflect"}
+    whole_pixels = filled | {"interpolation": "nearest"}  # a shift need not blur
     pixels = common | {"value_range": (0, 255)}
     jitter = config.color_jitter
     table: list[tuple[bool, Callable[[], Any]]] = [
@@ -72,9 +73,7 @@ def _layers(config: AugmentConfig) -> list[Any]:
         (config.zoom > 0, lambda: new.RandomZoom(config.zoom, **filled)),
         (
             config.translation > 0,
-            lambda: new.RandomTranslation(
-                config.translation, config.translation, interpolation="nearest", **filled
-            ),
+            lambda: new.RandomTranslation(config.translation, config.translation, **whole_pixels),
         ),
         (
             jitter > 0,

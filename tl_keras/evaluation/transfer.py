@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from tl_keras.evaluation.metrics import Floats, decisions
 from tl_keras.model_info import Task
 
 Verdict = Literal["positive", "unclear", "negative"]
+FEW_EPOCHS = 3
 _TWO_SIDED_95 = 1.96
 
 
@@ -24,10 +23,9 @@ class TransferGain:
         scratch: Accuracy of the same network trained from random weights.
         gain: The difference.
         interval: Its 95 % confidence interval, from the images that only one of them got right.
-        verdict: `negative` when transfer was not better, `positive` when the interval is above 0, else
-            `unclear`.
+        verdict: `positive` when the interval is above 0, `negative` when it is below, else `unclear`.
         seconds: Training time that both had.
-        epochs: Epochs that training from scratch got done in it.
+        epochs: Passes over the training images that training from scratch got done in it.
     """
 
     images: int
@@ -37,21 +35,23 @@ class TransferGain:
     interval: tuple[float, float]
     verdict: Verdict
     seconds: float
-    epochs: int
+    epochs: float
 
     def describe(self) -> str:
         """Return a sentence or two for people."""
         low, high = self.interval
         figures = (
             f"val accuracy {self.transferred:.3f} transferred, {self.scratch:.3f} from scratch in the same "
-            f"{self.seconds:.0f} s ({self.gain:+.3f}, 95% interval {low:+.3f} to {high:+.3f})"
+            f"{self.seconds:.0f} s or {self.epochs:.1f} epochs ({self.gain:+.3f}, 95% interval {low:+.3f} to "
+            f"{high:+.3f}, {self.images} images)"
         )
         said = {
             "positive": "Transfer helps",
-            "unclear": "Transfer may help, but the difference may be chance",
+            "unclear": "No clear gain from transfer",
             "negative": "Negative transfer: this source does not help",
         }
-        return f"{said[self.verdict]}: {figures}"
+        short = f". {self.epochs:.1f} epochs are too few to judge by" if self.epochs < FEW_EPOCHS else ""
+        return f"{said[self.verdict]}: {figures}{short}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -65,22 +65,34 @@ class TransferGain:
 
 
 def transfer_gain(
-    transferred: Floats, scratch: Floats, targets: Floats, task: Task, *, seconds: float, epochs: int
+    transferred: Floats, scratch: Floats, targets: Floats, task: Task, *, seconds: float, epochs: float
 ) -> TransferGain:
     """Compare two classifiers' probabilities for the same images, all float32 [n, classes]."""
     right = [(decisions(p, task) == targets.astype(bool)).all(axis=1) for p in (transferred, scratch)]
-    difference = right[0].astype(float) - right[1].astype(float)
-    gain = float(difference.mean())
-    # The normal approximation for paired shares (Agresti 2013, "Categorical Data Analysis", 11.1).
-    margin = _TWO_SIDED_95 * float(difference.std() / np.sqrt(len(difference)))
-    verdict: Verdict = "negative" if gain <= 0 else "positive" if gain > margin else "unclear"
+    low, high = _interval(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()), len(targets))
     return TransferGain(
-        images=len(difference),
+        images=len(targets),
         transferred=float(right[0].mean()),
         scratch=float(right[1].mean()),
-        gain=gain,
-        interval=(gain - margin, gain + margin),
-        verdict=verdict,
+        gain=float(right[0].mean() - right[1].mean()),
+        interval=(low, high),
+        verdict="positive" if low > 0 else "negative" if high < 0 else "unclear",
         seconds=seconds,
         epochs=epochs,
     )
+
+
+def _interval(won: int, lost: int, images: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a difference of two accuracies on the same images.
+
+    Half an image is added to each of the four outcomes, so that it holds for few images too (Agresti & Min
+    2005, "Simple improved confidence intervals for comparing matched proportions").
+
+    Args:
+        won: Images that only the first got right.
+        lost: Images that only the second got right.
+        images: All of them.
+    """
+    n, difference, either = images + 2, won - lost, won + lost + 1
+    margin = _TWO_SIDED_95 * (either - difference**2 / n) ** 0.5 / n
+    return (max(-1.0, difference / n - margin), min(1.0, difference / n + margin))

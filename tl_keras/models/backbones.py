@@ -35,7 +35,7 @@ class Backbone:
     """A pretrained network without its classifier: of `keras.applications`, or our own.
 
     Attributes:
-        name: The constructor's name in `keras.applications`.
+        name: The constructor's name in `keras.applications`, or ours.
         module: The submodule of `keras.applications` that has its `preprocess_input`; empty for our own.
         default_size: Height and width of the images it was trained on, pixels.
         min_size: Smallest height and width it accepts, pixels.
@@ -134,7 +134,7 @@ _ROWS = (
     Backbone("VGG16", "vgg16", 224, 32, 512, "caffe", _VGG, 14_714_688),
     Backbone("VGG19", "vgg19", 224, 32, 512, "caffe", _VGG, 20_024_384),
     Backbone("NASNetMobile", "nasnet", 224, 32, 1056, "tf", _NASNET, 4_269_716),
-    Backbone("Tiny", "", 32, 32, 176, "tf", _TINY, 908_984, source="cifar10"),
+    Backbone("Tiny", "", 32, 32, 336, "tf", _TINY, 908_984, source="cifar10"),
 )
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType({row.name: row for row in _ROWS})

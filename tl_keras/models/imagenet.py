@@ -102,8 +102,8 @@ def _not_downloaded(found: dict[str, Any], title: str, error: Exception) -> str:
         f"  {str(error).rpartition(' -- ')[2]}",
         f"Download {found['origin']}",
         f"and save it as {file}",
-        "or use --backbone Tiny, whose weights are shipped with tl_keras, --weights PATH of a .weights.h5, .h5 "
-        "or .keras file, or --weights none (random).",
+        "or use --backbone Tiny, whose weights come with tl_keras, --weights PATH of a .weights.h5, .h5 or "
+        ".keras file, or --weights none (random).",
     ]
     usable = [usage for other in sorted(file.parent.glob("*.h5")) if (usage := _usage(other.name))]
     if usable:

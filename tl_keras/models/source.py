@@ -24,7 +24,8 @@ from tl_keras.models.weights import set_weights
 
 WEIGHTS_FILE = "backbone.weights.h5"
 SOURCE_FILE = "source.json"
-NO_FILE = ("pretrained", "imagenet", "none")
+KEYWORDS = ("pretrained", "imagenet", "none")
+"""What `model.weights` may be besides a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def with_source(config: Config) -> Config:
         ConfigError: One of them was asked for, and is another.
         ModelError: It is no source model, or a damaged one.
     """
-    if config.model.weights in NO_FILE:
+    if config.model.weights in KEYWORDS:
         return config
     weights = Path(config.model.weights).expanduser()
     if weights.is_dir():
@@ -98,13 +99,17 @@ def with_source(config: Config) -> Config:
     )
 
 
-def save_backbone(base: keras.Model, destination: Path) -> None:
-    """Round the kernels of `base` to float16, in place, and write its weights in half the space.
+def round_kernels(base: keras.Model) -> None:
+    """Round the kernels of `base` to float16, so that `save_backbone` stores them in half the space.
 
-    A kernel's float16 has 11 significant bits; biases and the vectors of norms stay float32, because a
-    moving variance may be larger than float16 can hold.
+    Biases and the vectors of norms stay float32, as does a kernel with a value that float16 cannot hold
+    (65,504 is its largest; below 6e-5 it has fewer than 11 significant bits).
     """
     set_weights(base, [_rounded(value) for value in base.get_weights()])
+
+
+def save_backbone(base: keras.Model, destination: Path) -> None:
+    """Write the weights of `base` as .weights.h5, kernels that float16 holds exactly in that."""
     with written_aside(destination) as aside:
         # Through .keras and memory: a full disk crashes the process inside HDF5 when that writes the file.
         whole = aside.with_suffix(".keras")
@@ -149,15 +154,13 @@ def _require_equal(config: Config, source: SourceInfo, file: Path) -> None:
 
 
 def _rounded(value: np.ndarray) -> np.ndarray:
-    return value.astype(np.float16).astype(value.dtype) if _is_kernel(value) else value
-
-
-def _is_kernel(value: Any) -> bool:
-    return value.ndim >= 2 and value.dtype == np.float32
+    if value.ndim < 2 or value.dtype != np.float32 or np.abs(value).max(initial=0) > np.finfo(np.float16).max:
+        return value
+    return value.astype(np.float16).astype(np.float32)
 
 
 def _halved(weights: bytes) -> bytes:
-    """Return a .weights.h5 whose kernels, which are rounded already, are stored as float16."""
+    """Return a .weights.h5 with the kernels as float16, as far as they lose nothing by it."""
     packed = io.BytesIO()
     with h5py.File(io.BytesIO(weights)) as source, h5py.File(packed, "w") as target:
         target.attrs.update(source.attrs)
@@ -166,8 +169,10 @@ def _halved(weights: bytes) -> bytes:
 
 
 def _copy(name: str, item: Any, target: Any) -> None:
-    if isinstance(item, h5py.Dataset):
-        kind = np.float16 if _is_kernel(item) else item.dtype
-        target.create_dataset(name, data=item[()].astype(kind))
-    else:
+    if not isinstance(item, h5py.Dataset):
         target.require_group(name).attrs.update(item.attrs)
+        return
+    value = item[()]
+    if value.ndim >= 2 and value.dtype == np.float32 and np.array_equal(value, value.astype(np.float16)):
+        value = value.astype(np.float16)
+    target.create_dataset(name, data=value)

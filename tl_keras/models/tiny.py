@@ -15,9 +15,11 @@ STEM_WIDTH = 24
 def tiny(*, include_top: bool, input_shape: tuple[int, int, int], weights: None) -> keras.Model:
     """Build the network, with random weights and the signature of `keras.applications`.
 
-    A 2x2 stem, then three blocks that each halve the image: two 3x3 convolutions, the second one around a
-    skip connection. It is shallow and wide, because that is what a CPU does fast: 68 million
-    multiply-adds and 0.9 million weights at 32x32 pixels.
+    A 2x2 stem, then three blocks that each halve the image: two 3x3 convolutions, the second one inside a
+    skip connection. It is shallow and wide, because that is what a CPU does fast: 69 million
+    multiply-adds and 0.9 million weights at 32x32 pixels. Its features are those of the last two blocks,
+    since what the middle of a network sees is of more use for other kinds of images than its end (Yosinski
+    et al. 2014); here they tell handwritten digits apart far better.
 
     Source: the plan of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv 2404.00498),
     with the skip connections of He et al. 2015, ReLU and smaller widths.
@@ -28,14 +30,17 @@ def tiny(*, include_top: bool, input_shape: tuple[int, int, int], weights: None)
         weights: None; `models.base` loads the shipped ones.
 
     Returns:
-        A model from float32 [batch, H, W, 3] in [-1, 1] to features [batch, (H - 1) // 8, (W - 1) // 8, 176].
+        A model from float32 [batch, H, W, 3] in [-1, 1] to features [batch, (H - 1) // 8, (W - 1) // 8, 336].
     """
     assert not include_top and weights is None
     pixels = keras.Input(input_shape)
     x = keras.layers.Conv2D(STEM_WIDTH, 2, activation="relu", name="stem_conv")(pixels)
-    for number, width in enumerate(WIDTHS, start=1):
-        x = _block(x, width, f"block{number}")
-    return keras.Model(pixels, x, name="tiny")
+    x = _block(x, WIDTHS[0], "block1")
+    middle = _block(x, WIDTHS[1], "block2")
+    last = _block(middle, WIDTHS[2], "block3")
+    middle = keras.layers.AveragePooling2D(2, name="block3_middle")(middle)
+    features = keras.layers.Concatenate(name="block3_features")([middle, last])
+    return keras.Model(pixels, features, name="tiny")
 
 
 def _block(x: Any, width: int, name: str) -> Any:

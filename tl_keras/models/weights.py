@@ -31,7 +31,7 @@ def load_file(base: keras.Model, file: Path, title: str) -> None:
     if not file.is_file():
         raise ModelError(
             f"There is no weights file {file}.\n"
-            "Expected `imagenet`, `none`, or the path of a .weights.h5, .h5 or .keras file."
+            "Expected `pretrained`, `none`, a run of `tlk pretrain`, or a .weights.h5, .h5 or .keras file."
         )
     if file.suffix == ".keras":
         _copy(_network_in(file), base, file, title)

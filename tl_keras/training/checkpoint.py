@@ -11,13 +11,13 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import keras
 import numpy as np
 
 from tl_keras.console import say, warn
+from tl_keras.errors import RunError
 from tl_keras.files import remove, written_aside
 from tl_keras.training.history import History
 
@@ -31,6 +31,7 @@ class State:
     """The values of a checkpoint.
 
     Attributes:
+        device: What it was trained on, as far as weights and positions depend on it.
         epoch: The epoch to go on with, from 0.
         batch: Batches of that epoch that are done.
         seconds: Training time so far.
@@ -39,6 +40,7 @@ class State:
         arrays: Weights of the model, of its optimizer, sums of its metrics, and the best weights so far.
     """
 
+    device: str
     epoch: int
     batch: int
     seconds: float
@@ -54,16 +56,23 @@ class Checkpoint(keras.callbacks.Callback):
     Put it last in the list of callbacks: it takes what they have become, and sets them again after their own
     start. While it trains, Ctrl-C ends the batch, writes the state and raises KeyboardInterrupt.
 
+    On one device what follows is the same to the bit. Over several replicas the moving statistics of
+    BatchNormalization are kept as their mean.
+
     Args:
         folder: Where the checkpoints lie.
+        device: Precision and replicas; a checkpoint of others is refused.
         minutes: Time between two of them within an epoch.
         history: The epochs so far.
         watched: Callbacks with a state.
     """
 
-    def __init__(self, folder: Path, minutes: float, history: History, watched: Sequence[Any]) -> None:
+    def __init__(
+        self, folder: Path, device: str, minutes: float, history: History, watched: Sequence[Any]
+    ) -> None:
         super().__init__()
         self._folder = folder
+        self._device = device
         self._interval = minutes * 60
         self._history = history
         self._watched = watched
@@ -89,14 +98,23 @@ class Checkpoint(keras.callbacks.Callback):
 
         Returns:
             The epoch to go on with, from 0, and how many of its batches are done.
+
+        Raises:
+            RunError: It was written while training on other devices.
         """
         self._listen()
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        model.evaluate(sample, verbose=0)  # makes the variables of the metrics
         if self._state is None:
             return 0, 0
+        if self._state.device != self._device:
+            raise RunError(
+                f"This run was begun on {self._state.device}; here it would go on on {self._device}.\n"
+                "Go on where it was begun, or set runtime.precision and runtime.strategy and begin anew."
+            )
         epoch, batch = self._state.epoch, self._state.batch
         say(f"going on after an interruption: epoch {epoch + 1}, batch {batch + 1}")
-        model.optimizer.build(model.trainable_variables)
-        model.evaluate(sample, verbose=0)  # makes the variables of the metrics
         _assign(model.variables, self._state.arrays["model"])
         _assign(model.optimizer.variables, self._state.arrays["optimizer"])
         self._history.rows = list(self._state.rows)
@@ -104,16 +122,10 @@ class Checkpoint(keras.callbacks.Callback):
         return epoch, batch
 
     def close(self) -> None:
-        """Stop listening for Ctrl-C.
-
-        Raises:
-            KeyboardInterrupt: It was pressed, and no batch has ended since.
-        """
+        """Stop listening for Ctrl-C."""
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
-        if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt
+            self._handler = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         if self._state is None:
@@ -136,8 +148,13 @@ class Checkpoint(keras.callbacks.Callback):
         if self._interrupted or time.monotonic() - self._saved >= self._interval:
             self._save(batch + 1)
 
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        if self._interrupted:
+            raise KeyboardInterrupt
+
     def _save(self, batch: int) -> None:
         state = State(
+            device=self._device,
             epoch=self._epoch,
             batch=batch,
             seconds=self.seconds,
@@ -153,22 +170,17 @@ class Checkpoint(keras.callbacks.Callback):
         write(self._folder, state)
         self._saved = time.monotonic()
         if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt(
-                f"Stopped in epoch {self._epoch + 1} after batch {batch}; "
-                "the same command goes on from there."
-            )
+            raise KeyboardInterrupt
 
     def _listen(self) -> None:
         """Let Ctrl-C wait for the end of the batch; a second one does not wait."""
         if threading.current_thread() is not threading.main_thread():
             return
 
-        def note(_signal: int, _frame: FrameType | None) -> None:
+        def note(*_: object) -> None:
             if self._interrupted:
                 raise KeyboardInterrupt
             self._interrupted = True
-            say("stopping after this batch ...")
 
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             self._handler = signal.signal(signal.SIGINT, note)
@@ -176,11 +188,14 @@ class Checkpoint(keras.callbacks.Callback):
 
 def newest(folder: Path) -> State | None:
     """Return the newest checkpoint in a folder that can be read, or None."""
-    for file in sorted(folder.glob("*.npz"), reverse=True):
+    files = sorted(folder.glob("[0-9]*.npz"), reverse=True)
+    for file in files:
         try:
             return _read(file)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            warn(f"the checkpoint {file} is damaged; going on from the one before it.")
+            warn(f"the checkpoint {file} is damaged and passed over.")
+    if files:
+        warn("no checkpoint can be read: the training starts again.")
     return None
 
 
@@ -191,15 +206,15 @@ def write(folder: Path, state: State) -> None:
         RunError: The disk is full or read-only.
     """
     header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
-    flat = {
-        f"{name}/{index}": array for name, group in state.arrays.items() for index, array in enumerate(group)
-    }
+    content: dict[str, Any] = {"header": np.array(json.dumps(header))}
+    for name, group in state.arrays.items():
+        content |= {f"{name}/{index}": array for index, array in enumerate(group)}
     destination = folder / f"{state.epoch:06d}-{state.batch:08d}.npz"
     with written_aside(destination) as aside, aside.open("wb") as file:
-        np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **flat)
+        np.savez(file, **content)
         file.flush()
         os.fsync(file.fileno())
-    for old in sorted(folder.glob("*.npz"))[:-KEPT]:
+    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEPT]:
         remove(old)
 
 
@@ -214,7 +229,10 @@ def _read(file: Path) -> State:
 
 
 def _skip(model: Any, batches: int) -> None:
-    """Let the first calls of a model's training step do nothing: those batches are done."""
+    """Let the first calls of a model's training step do nothing: those batches are done.
+
+    The step stays wrapped until the model is compiled again; by then it passes every call on.
+    """
     model.make_train_function()
     step, left = model.train_function, batches
 

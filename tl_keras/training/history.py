@@ -18,8 +18,8 @@ class History(keras.callbacks.Callback):
         file: Where to write them.
 
     Attributes:
-        rows: Per epoch the values of loss, accuracy, val_loss, val_accuracy, and the learning rate where it
-            was changed by hand.
+        rows: Per epoch the values of loss, accuracy, val_loss, val_accuracy, and the learning rate where a
+            callback sets it.
     """
 
     def __init__(self, file: Path) -> None:

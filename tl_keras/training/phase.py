@@ -71,7 +71,7 @@ def train_phase(
         device: What to train on.
         folder: Where the phase's files go.
         resumable: Write checkpoints into `folder`, and go on from the newest one there.
-        at_most: Seconds after which the training ends with the batch.
+        at_most: Seconds after the first batch, after which the training ends with the batch.
 
     Raises:
         TrainingError: The loss is no number any more.
@@ -90,20 +90,19 @@ def train_phase(
         patience=phase.early_stopping or phase.epochs,
         restore_best_weights=True,
     )
-    history, reporter = (
-        History(folder / "history.csv"),
-        Reporter(phase.epochs if math.isinf(at_most) else None, steps),
-    )
+    history = History(folder / "history.csv")
+    reporter = Reporter(phase.epochs if math.isinf(at_most) else None, steps)
     schedule = schedule_callbacks(phase)
     checkpoint = None
     if resumable:
         minutes = config.runtime.checkpoint_minutes
-        checkpoint = Checkpoint(folder / "checkpoints", minutes, history, [*schedule, best])
+        on = f"{device.precision}, {device.replicas} replicas"
+        checkpoint = Checkpoint(folder / "checkpoints", on, minutes, history, [*schedule, best])
     callbacks = [*schedule, *_averaging(phase), best, TimeLimit(at_most), *_tensorboard(config, folder)]
     validation = evaluation_batches(val, phase.batch_size, device.replicas)
-    epoch, batch = checkpoint.prepare(classifier, validation.take(1)) if checkpoint else (0, 0)
     started = time.monotonic()
     try:
+        epoch, batch = checkpoint.prepare(classifier, validation.take(1)) if checkpoint else (0, 0)
         classifier.fit(
             training_batches(
                 train,
@@ -113,7 +112,8 @@ def train_phase(
                 seed=config.runtime.seed,
                 class_weights=_class_weights(train, phase),
                 replicas=device.replicas,
-                start=epoch * steps + batch,
+                # One batch stays when all are done: Keras looks at one before it starts.
+                start=min(epoch * steps + batch, phase.epochs * steps - 1),
             ),
             epochs=phase.epochs,
             initial_epoch=epoch,
@@ -136,18 +136,18 @@ def train_phase(
 
 
 class TimeLimit(keras.callbacks.Callback):
-    """Ends the training with the first batch after so many seconds."""
+    """Ends the training so many seconds after the first batch, for which TensorFlow has to get ready."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
         self._end = math.inf
 
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        self._end = time.monotonic() + self._seconds
-
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        if time.monotonic() >= self._end:
+        now = time.monotonic()
+        if math.isinf(self._end):
+            self._end = now + self._seconds
+        if now >= self._end:
             self.model.stop_training = True
 
 

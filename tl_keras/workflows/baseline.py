@@ -8,7 +8,7 @@ from typing import Any
 
 from tl_keras.config import Config, PhaseConfig, ScheduleConfig
 from tl_keras.console import say
-from tl_keras.data.pipelines import Loader, evaluation_batches
+from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch
 from tl_keras.evaluation.forward import probabilities
 from tl_keras.evaluation.transfer import TransferGain, transfer_gain
 from tl_keras.files import write_text
@@ -18,6 +18,8 @@ from tl_keras.workflows.new_classifier import build
 from tl_keras.workflows.stored import GAIN_FILE
 
 MANY = 10_000
+RATE = 1e-3
+"""Keras's default for Adam, right for most networks; a schedule would need the number of steps beforehand."""
 
 
 def against_scratch(
@@ -47,17 +49,18 @@ def against_scratch(
     phase = PhaseConfig(
         epochs=MANY,
         batch_size=config.train.batch_size,
-        learning_rate=1e-3,
+        learning_rate=RATE,
         schedule=ScheduleConfig(kind="constant"),
         class_weight=config.train.class_weight,
         early_stopping=0,
         monitor=config.train.monitor,
     )
-    trained = train_phase(
-        scratch, train, val, config, phase, device, (folder / GAIN_FILE).parent, at_most=seconds
+    train_phase(scratch, train, val, config, phase, device, (folder / GAIN_FILE).parent, at_most=seconds)
+    epochs = int(scratch.optimizer.iterations) / steps_per_epoch(
+        len(train), phase.batch_size, device.replicas
     )
     ours, targets = probabilities(classifier, evaluation_batches(val, config.train.batch_size))
     theirs, _ = probabilities(scratch, evaluation_batches(val, config.train.batch_size))
-    gain = transfer_gain(ours, theirs, targets, config.data.task, seconds=seconds, epochs=trained.epochs)
+    gain = transfer_gain(ours, theirs, targets, config.data.task, seconds=seconds, epochs=epochs)
     write_text(folder / GAIN_FILE, json.dumps(gain.to_dict(), indent=2) + "\n")
     return gain

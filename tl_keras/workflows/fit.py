@@ -13,6 +13,7 @@ from tl_keras.data.prepare import prepare
 from tl_keras.data.sources.read import read_source
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.models.backbones import find
 from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
@@ -62,7 +63,7 @@ def fit(
     Raises:
         TlkError: Settings, images, weights or the run's folder are not as needed; nothing is left behind.
     """
-    config = with_source(with_absolute_paths(config or Config(), data))
+    config = with_absolute_paths(with_source(config or Config()), data)
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     source = read_source(config.data)
@@ -84,7 +85,9 @@ def fit(
 
 
 def _say_plan(config: Config, device: DevicePlan) -> None:
-    say(f"{config.model.backbone}, weights: {config.model.weights}")
+    backbone, weights = config.model.backbone, config.model.weights
+    source = find(backbone).source
+    say(f"{backbone}, {f'pretrained on {source}' if weights == 'pretrained' else f'weights: {weights}'}")
     say(f"on {device.description}, {device.precision}")
-    if config.model.weights == "none":
+    if weights == "none":
         warn("the frozen backbone has random weights: its features are random, and nothing is transferred.")

@@ -18,31 +18,34 @@ from tl_keras.inference.info import labels_text
 from tl_keras.model_info import ModelInfo
 from tl_keras.models.assemble import build_classifier
 from tl_keras.models.backbones import find
-from tl_keras.models.source import NO_FILE
+from tl_keras.models.source import KEYWORDS
 from tl_keras.training.device import DevicePlan
 from tl_keras.workflows.stored import StoredRun
 
 
 def with_absolute_paths(config: Config, data: str | Path | None) -> Config:
-    """Return the settings with `data` as source and absolute paths: the saved config works from anywhere."""
+    """Return the settings with `data` as source, absolute paths and the backbone's own spelling of its name.
+
+    So the saved config works from anywhere.
+    """
     source = str(data) if data is not None else config.data.source
     if source and not source.startswith(TFDS_PREFIX) and source != "digits":
         source = str(absolute(source))
     tfds_dir = config.data.tfds_dir and str(absolute(config.data.tfds_dir))
-    weights = config.model.weights
-    if weights not in NO_FILE:
+    backbone, weights = find(config.model.backbone).name, config.model.weights
+    if weights not in KEYWORDS:
         weights = str(absolute(weights))
     return config.model_copy(
         update={
             "data": config.data.model_copy(update={"source": source, "tfds_dir": tfds_dir}),
-            "model": config.model.model_copy(update={"weights": weights}),
+            "model": config.model.model_copy(update={"backbone": backbone, "weights": weights}),
         }
     )
 
 
 def run_name(config: Config) -> str:
     """Return a name made of the data's and the backbone's, for runs that the user did not name."""
-    return f"{_plain(Path(str(config.data.source)).name)}-{_plain(find(config.model.backbone).name)}"
+    return f"{_plain(Path(str(config.data.source)).name)}-{_plain(config.model.backbone)}"
 
 
 def build(

@@ -15,20 +15,21 @@ from tl_keras.data import manifest
 from tl_keras.data.prepare import Prepared, prepare
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import Source
-from tl_keras.errors import ConfigError
+from tl_keras.errors import ConfigError, RunError
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text
 from tl_keras.geometry import Geometry
 from tl_keras.models.assemble import as_float32, backbone_of
 from tl_keras.models.backbones import find
-from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, save_backbone
-from tl_keras.run import DEFAULT_RUNS_DIR, Run, resumable_run
+from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, round_kernels, save_backbone
+from tl_keras.run import DEFAULT_RUNS_DIR, Run
 from tl_keras.training.device import plan_devices
 from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.unfinished import resumable_run
 from tl_keras.version import __version__
 from tl_keras.workflows.new_classifier import build, run_name, with_absolute_paths, write_run
-from tl_keras.workflows.stored import StoredRun
+from tl_keras.workflows.stored import StoredRun, read_examples
 
 PHASE = "1-pretrain"
 
@@ -77,23 +78,27 @@ def pretrain(
     if config.model.weights != "none":
         raise ConfigError(
             "pretrain starts from random weights: expected model.weights none, found "
-            f"{config.model.weights!r}.\nTo start from pretrained ones use: tlk fit"
+            f"{config.model.weights!r}.\nTo start from pretrained ones use: tlk fit (in Python: settings for "
+            "pretrain start from `pretraining_defaults()`)"
         )
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     source = read_source(config.data)
-    wish = name or run_name(config)
+    wish = name or f"{run_name(config)}-source"
     unfinished = resumable_run(Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite)
     with unfinished as (run, final):
+        begun_with = _begun_with(run, source)
         classifier, info = build(config, source.classes, device, PHASE, frozen=False)
         say(f"{find(config.model.backbone).name} from random weights, {classifier.count_params():,} of them")
         say(f"on {device.description}, {device.precision}")
-        stored = StoredRun(run, config, info, _prepared(run, source, config, info.geometry))
+        prepared = begun_with or _prepared(run, source, config, info.geometry)
+        stored = StoredRun(run, config, info, prepared)
         folder = run.phases_dir / PHASE
         with stored.loader("train") as train, stored.loader("val") as val:
             phase = train_phase(classifier, train, val, config, config.train, device, folder, resumable=True)
         classifier = as_float32(classifier)
-        # Rounds the weights, so it comes before the figures, which are then those of the file.
+        # Before the figures, which are then those of the file.
+        round_kernels(backbone_of(classifier))
         save_backbone(backbone_of(classifier), run.folder / WEIGHTS_FILE)
         save_classifier(classifier, info, folder / "model.keras")
         report = write_run(stored, classifier)
@@ -101,12 +106,26 @@ def pretrain(
     return PretrainResult(final, final / WEIGHTS_FILE, report, phase)
 
 
-def _prepared(run: Run, source: Source, config: Config, geometry: Geometry) -> Prepared:
-    """Return the checked images with their splits; of a run that goes on those that it was begun with."""
-    if run.manifest_file.is_file():
-        return Prepared(
-            tuple(manifest.from_csv(run.manifest_file.read_text(encoding="utf-8"))), source.classes
+def _begun_with(run: Run, source: Source) -> Prepared | None:
+    """Return the checked images of a run that goes on; None for a new one.
+
+    Raises:
+        RunError: The images are not those that it was begun with.
+    """
+    if not run.manifest_file.is_file():
+        return None
+    examples = read_examples(run)
+    before, now = ({(e.path, e.label) for e in part} for part in (examples, source.examples))
+    if before != now:
+        raise RunError(
+            f"The images have changed since this run was begun: {len(now - before)} are new, "
+            f"{len(before - now)} are gone.\n"
+            f"Bring back what there was, choose another --name, or delete {run.folder} to begin anew."
         )
+    return Prepared(examples, source.classes)
+
+
+def _prepared(run: Run, source: Source, config: Config, geometry: Geometry) -> Prepared:
     prepared = prepare(source, config.data, geometry, config.runtime.seed)
     write_text(run.manifest_file, manifest.to_csv(prepared.examples))
     return prepared

@@ -9,6 +9,7 @@ from typing import Any
 
 from tl_keras.config import Config
 from tl_keras.data import manifest
+from tl_keras.data.example import Example
 from tl_keras.data.pipelines import Loader
 from tl_keras.data.prepare import Prepared
 from tl_keras.errors import DataError, ModelError, RunError
@@ -60,7 +61,7 @@ class StoredRun:
                 f"{len(gone)} of {len(examples)} {split} images of this run are not where they were:\n  "
                 + "\n  ".join(gone[:SHOWN])
                 + more
-                + "\nPut them back, or train anew with: tlk fit DATA"
+                + "\nPut them back, or train a new run."
             )
         return Loader(
             examples,
@@ -92,16 +93,19 @@ class StoredRun:
             backbone=self.config.model.backbone,
             phase=phase or self.info.phase,
             evaluation=evaluation,
-            transfer=self._transfer(phase or self.info.phase),
+            transfer=self._transfer(split) if data is None and not phase else None,
         )
         return report, outputs
 
-    def _transfer(self, phase: str) -> TransferGain | None:
-        """Return what the baseline of a phase found, if there was one."""
-        file = self.run.phases_dir / phase / GAIN_FILE
-        return (
-            TransferGain.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-        )
+    def _transfer(self, split: str) -> TransferGain | None:
+        """Return what the run's baseline found, if it has one."""
+        file = self.run.phases_dir / self.info.phase / GAIN_FILE
+        if split != self.prepared.reported_split or not file.is_file():
+            return None
+        try:
+            return TransferGain.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise _damaged(self.run, f"{file}: {error}") from error
 
     def write_report(self, folder: Path, report: Report, loader: Loader, outputs: Floats) -> None:
         """Write metrics.json and predictions.csv."""
@@ -123,12 +127,20 @@ def open_stored(folder: str | Path) -> tuple[StoredRun, Any]:
         raise _damaged(run, str(error).partition("\n")[0]) from error
     if info is None:
         raise _damaged(run, f"{run.model_file} carries no class names: it was not written by `tlk`.")
+    return StoredRun(run, run.config(), info, Prepared(read_examples(run), info.labels)), classifier
+
+
+def read_examples(run: Run) -> tuple[Example, ...]:
+    """Return all images of a run, those left out included.
+
+    Raises:
+        RunError: Its manifest is damaged.
+    """
     try:
-        text = run.manifest_file.read_bytes().decode("utf-8")
+        # As bytes: reading text would change line breaks inside of names.
+        return tuple(manifest.from_csv(run.manifest_file.read_bytes().decode("utf-8")))
     except UnicodeDecodeError:
         raise _damaged(run, f"{run.manifest_file} is not UTF-8 text.") from None
-    prepared = Prepared(tuple(manifest.from_csv(text)), info.labels)
-    return StoredRun(run, run.config(), info, prepared), classifier
 
 
 def _damaged(run: Run, reason: str) -> RunError:

@@ -12,7 +12,7 @@ import keras
 from tl_keras.config import Config
 from tl_keras.console import say
 from tl_keras.data.pipelines import Loader
-from tl_keras.errors import ConfigError
+from tl_keras.errors import ConfigError, RunError
 from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.report import Report
 from tl_keras.evaluation.result import Evaluation
@@ -20,6 +20,7 @@ from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text, written_aside
 from tl_keras.models import backbones
 from tl_keras.models.freezing import unfreeze
+from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import locked, open_run
 from tl_keras.training.device import plan_devices
 from tl_keras.training.phase import PhaseResult, train_phase
@@ -68,6 +69,7 @@ def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> Fine
 
 
 def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
+    _require_no_source(Path(folder))
     config = wanted or open_run(Path(folder)).config()
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
@@ -104,6 +106,19 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
             kept_config = stored.config.model_copy(update={"finetune": config.finetune})
             write_text(stored.run.config_file, kept_config.to_yaml())
     return result
+
+
+def _require_no_source(folder: Path) -> None:
+    """Refuse to change the model of a run whose weights are stated in `source.json`.
+
+    Raises:
+        RunError: `folder` was made by `pretrain`.
+    """
+    if (folder / SOURCE_FILE).is_file():
+        raise RunError(
+            f"{folder} is a source model, all of which has been trained already.\n"
+            f"Transfer from it: tlk fit photos/ --weights {folder}"
+        )
 
 
 def _require_same(made_with: Config, wanted: Config) -> None:
