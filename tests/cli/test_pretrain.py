@@ -196,7 +196,7 @@ def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished
 
 
 def test_a_checkpoint_of_other_devices_is_refused(tlk, photos, unfinished):
-    from tl_keras.training.checkpoint import newest, write
+    from tl_keras.training.state import newest, write
 
     folder = next(unfinished.glob(".unfinished/source/phases/*/checkpoints"))
     state = newest(folder)

@@ -7,30 +7,32 @@ from typing import Any
 
 import click
 
-from tl_keras.cli.options import DEBUG, JSON, RUNS_DIR, read_settings, setting, settings
+from tl_keras.cli.options import (
+    DATA_DIR,
+    DEBUG,
+    JSON,
+    NETWORK,
+    TRAINING,
+    new_run,
+    read_settings,
+    require_data,
+    setting,
+    settings,
+)
 
 
 @click.command(short_help="Train a classifier on a folder of labelled images.")
 @click.argument("data", required=False)
 @settings(
-    setting("--backbone", "model.backbone", "Pretrained network; see tlk backbones."),
-    setting("--backbone-option", "model.options", "Option of the backbone, e.g. alpha=0.35.", multiple=True),
+    *NETWORK,
     setting("--weights", "model.weights", "pretrained, none, a run of tlk pretrain, or a weights file."),
-    setting("--image-size", "data.image_size", "Input height and width, pixels.", type=int),
     setting("--resize", "data.resize", "squash, crop or pad."),
     setting("--task", "data.task", "multiclass or multilabel."),
-    setting("--data-dir", "data.tfds_dir", "Where TensorFlow Datasets are on disk."),
-    setting("--epochs", "train.epochs", "At most this many epochs.", type=int),
-    setting("--batch-size", "train.batch_size", "Images per step.", type=int),
-    setting("--learning-rate", "train.learning_rate", "Rate at the start.", type=float),
+    DATA_DIR,
+    *TRAINING,
     setting("--baseline", "baseline", "scratch: compare with training from random weights."),
-    setting("--seed", "runtime.seed", "Decides splits, weights and order.", type=int),
-    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
-    setting("--precision", "runtime.precision", "auto, float32, mixed_float16 or mixed_bfloat16."),
 )
-@click.option("--name", help="The run's name; made of the data's and the backbone's when left out.")
-@RUNS_DIR
-@click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
+@new_run
 @JSON
 @DEBUG
 def fit(
@@ -51,10 +53,7 @@ def fit(
     Early stopping looks at val; what is reported comes from test.
     """
     chosen = read_settings(config, assignments, named)
-    if not (data or chosen.data.source):
-        raise click.UsageError(
-            "No images given. Name them: tlk fit DATA (a folder, a .csv, tfds:NAME, digits)."
-        )
+    require_data(data, chosen, "fit")
     from tl_keras.runtime import import_tensorflow
 
     import_tensorflow()

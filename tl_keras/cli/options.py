@@ -44,6 +44,42 @@ def setting(flag: str, path: str, help: str, **more: Any) -> Decorator:
     return click.option(flag, path.replace(".", "__"), help=f"{help}  [{path}]", **more)
 
 
+NETWORK = (
+    setting("--backbone", "model.backbone", "The network; see tlk backbones."),
+    setting("--backbone-option", "model.options", "Option of the backbone, e.g. alpha=0.35.", multiple=True),
+    setting("--image-size", "data.image_size", "Input height and width, pixels.", type=int),
+)
+DATA_DIR = setting("--data-dir", "data.tfds_dir", "Where TensorFlow Datasets are on disk.")
+TRAINING = (
+    setting("--epochs", "train.epochs", "At most this many epochs.", type=int),
+    setting("--batch-size", "train.batch_size", "Images per step.", type=int),
+    setting("--learning-rate", "train.learning_rate", "Rate at the start, or after a warm-up.", type=float),
+    setting("--seed", "runtime.seed", "Decides splits, weights and order.", type=int),
+    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
+    setting("--precision", "runtime.precision", "auto, float32, mixed_float16 or mixed_bfloat16."),
+)
+
+
+def new_run(command: Any) -> Any:
+    """Add what names the run that a command makes: `--name`, `--runs-dir`, `--overwrite`."""
+    named = (
+        click.option("--name", help="The run's name; made of the data's and the backbone's when left out."),
+        RUNS_DIR,
+        click.option("--overwrite", is_flag=True, help="Replace a run of the same name."),
+    )
+    for option in reversed(named):
+        command = option(command)
+    return command
+
+
+def require_data(data: str | None, config: Config, command: str) -> None:
+    """Refuse a command line that names no images."""
+    if not (data or config.data.source):
+        raise click.UsageError(
+            f"No images given. Name them: tlk {command} DATA (a folder, a .csv, tfds:NAME, digits)."
+        )
+
+
 def settings(*named: Decorator) -> Decorator:
     """Return a decorator that adds `--config`, `--set` and the `named` options to a command.
 

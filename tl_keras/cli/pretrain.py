@@ -7,26 +7,23 @@ from typing import Any
 
 import click
 
-from tl_keras.cli.options import DEBUG, JSON, RUNS_DIR, read_settings, setting, settings
+from tl_keras.cli.options import (
+    DATA_DIR,
+    DEBUG,
+    JSON,
+    NETWORK,
+    TRAINING,
+    new_run,
+    read_settings,
+    require_data,
+    settings,
+)
 
 
 @click.command(short_help="Train a source model of your own, from scratch.")
 @click.argument("data", required=False)
-@settings(
-    setting("--backbone", "model.backbone", "Network to train; see tlk backbones."),
-    setting("--backbone-option", "model.options", "Option of the backbone, e.g. alpha=0.35.", multiple=True),
-    setting("--image-size", "data.image_size", "Input height and width, pixels.", type=int),
-    setting("--data-dir", "data.tfds_dir", "Where TensorFlow Datasets are on disk."),
-    setting("--epochs", "train.epochs", "Passes over the training images.", type=int),
-    setting("--batch-size", "train.batch_size", "Images per step.", type=int),
-    setting("--learning-rate", "train.learning_rate", "Rate after the warm-up.", type=float),
-    setting("--seed", "runtime.seed", "Decides splits, weights and order.", type=int),
-    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
-    setting("--precision", "runtime.precision", "auto, float32, mixed_float16 or mixed_bfloat16."),
-)
-@click.option("--name", help="The run's name; made of the data's and the backbone's when left out.")
-@RUNS_DIR
-@click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
+@settings(*NETWORK, DATA_DIR, *TRAINING)
+@new_run
 @JSON
 @DEBUG
 def pretrain(
@@ -47,10 +44,7 @@ def pretrain(
     from tl_keras.config import pretraining_defaults
 
     chosen = read_settings(config, assignments, named, pretraining_defaults())
-    if not (data or chosen.data.source):
-        raise click.UsageError(
-            "No images given. Name them: tlk pretrain DATA (a folder, a .csv, tfds:NAME, digits)."
-        )
+    require_data(data, chosen, "pretrain")
     from tl_keras.runtime import import_tensorflow
 
     import_tensorflow()

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import threading
 import time
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from tl_keras.console import say, warn
+from tl_keras.console import say
 from tl_keras.errors import RunError
-from tl_keras.files import remove, written_aside
 from tl_keras.training.history import History
+from tl_keras.training.state import State, newest, write
 
-KEPT = 2
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
 """What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""
-
-
-@dataclass(slots=True)
-class State:
-    """The values of a checkpoint.
-
-    Attributes:
-        device: What it was trained on, as far as weights and positions depend on it.
-        epoch: The epoch to go on with, from 0.
-        batch: Batches of that epoch that are done.
-        seconds: Training time so far.
-        rows: The history of the epochs before.
-        callbacks: Per watched callback, what it remembers.
-        arrays: Weights of the model, of its optimizer, sums of its metrics, and the best weights so far.
-    """
-
-    device: str
-    epoch: int
-    batch: int
-    seconds: float
-    rows: list[dict[str, float]]
-    callbacks: list[dict[str, float]]
-    arrays: dict[str, list[np.ndarray]] = field(repr=False)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -184,48 +156,6 @@ class Checkpoint(keras.callbacks.Callback):
 
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             self._handler = signal.signal(signal.SIGINT, note)
-
-
-def newest(folder: Path) -> State | None:
-    """Return the newest checkpoint in a folder that can be read, or None."""
-    files = sorted(folder.glob("[0-9]*.npz"), reverse=True)
-    for file in files:
-        try:
-            return _read(file)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            warn(f"the checkpoint {file} is damaged and passed over.")
-    if files:
-        warn("no checkpoint can be read: the training starts again.")
-    return None
-
-
-def write(folder: Path, state: State) -> None:
-    """Write a checkpoint, safe against a loss of power, and remove all but the last two.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
-    content: dict[str, Any] = {"header": np.array(json.dumps(header))}
-    for name, group in state.arrays.items():
-        content |= {f"{name}/{index}": array for index, array in enumerate(group)}
-    destination = folder / f"{state.epoch:06d}-{state.batch:08d}.npz"
-    with written_aside(destination) as aside, aside.open("wb") as file:
-        np.savez(file, **content)
-        file.flush()
-        os.fsync(file.fileno())
-    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEPT]:
-        remove(old)
-
-
-def _read(file: Path) -> State:
-    with np.load(file, allow_pickle=False) as content:
-        header = json.loads(str(content["header"]))
-        groups: dict[str, list[np.ndarray]] = {name: [] for name in ("model", "optimizer", "metrics", "best")}
-        for key in content.files:
-            if key != "header":
-                groups[key.partition("/")[0]].append(content[key])
-    return State(**header, arrays=groups)
 
 
 def _skip(model: Any, batches: int) -> None:

@@ -1,0 +1,82 @@
+"""The state of a training, and the files it is kept in."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tl_keras.console import warn
+from tl_keras.files import remove, written_aside
+
+KEPT = 2
+
+
+@dataclass(slots=True)
+class State:
+    """The values of a checkpoint.
+
+    Attributes:
+        device: What it was trained on, as far as weights and positions depend on it.
+        epoch: The epoch to go on with, from 0.
+        batch: Batches of that epoch that are done.
+        seconds: Training time so far.
+        rows: The history of the epochs before.
+        callbacks: Per watched callback, what it remembers.
+        arrays: Weights of the model, of its optimizer, sums of its metrics, and the best weights so far.
+    """
+
+    device: str
+    epoch: int
+    batch: int
+    seconds: float
+    rows: list[dict[str, float]]
+    callbacks: list[dict[str, float]]
+    arrays: dict[str, list[np.ndarray]] = field(repr=False)
+
+
+def newest(folder: Path) -> State | None:
+    """Return the newest checkpoint in a folder that can be read, or None."""
+    files = sorted(folder.glob("[0-9]*.npz"), reverse=True)
+    for file in files:
+        try:
+            return _read(file)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            warn(f"the checkpoint {file} is damaged and passed over.")
+    if files:
+        warn("no checkpoint can be read: the training starts again.")
+    return None
+
+
+def write(folder: Path, state: State) -> None:
+    """Write a checkpoint, safe against a loss of power, and remove all but the last two.
+
+    Raises:
+        RunError: The disk is full or read-only.
+    """
+    header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
+    content: dict[str, Any] = {"header": np.array(json.dumps(header))}
+    for name, group in state.arrays.items():
+        content |= {f"{name}/{index}": array for index, array in enumerate(group)}
+    destination = folder / f"{state.epoch:06d}-{state.batch:08d}.npz"
+    with written_aside(destination) as aside, aside.open("wb") as file:
+        np.savez(file, **content)
+        file.flush()
+        os.fsync(file.fileno())
+    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEPT]:
+        remove(old)
+
+
+def _read(file: Path) -> State:
+    with np.load(file, allow_pickle=False) as content:
+        header = json.loads(str(content["header"]))
+        groups: dict[str, list[np.ndarray]] = {name: [] for name in ("model", "optimizer", "metrics", "best")}
+        for key in content.files:
+            if key != "header":
+                groups[key.partition("/")[0]].append(content[key])
+    return State(**header, arrays=groups)
