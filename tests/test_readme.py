@@ -25,6 +25,7 @@ def commands_to_test() -> list[str]:
 
 def test_every_command_in_order(monkeypatch, capfd, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(photos, tmp_path / "many_photos")
     shutil.copytree(photos / "red", tmp_path / "new_photos")
     monkeypatch.chdir(tmp_path)
     tlk = Tlk(monkeypatch, capfd)

@@ -69,7 +69,7 @@ class ModelConfig(Section):
     """A name from `tlk backbones`."""
     options: dict[str, Any] = {}
     """Passed to the backbone's constructor, e.g. {alpha: 0.35}."""
-    weights: str = "pretrained"
+    weights: str = Field("pretrained", min_length=1)
     """`pretrained` (ImageNet; Tiny: CIFAR-10, offline), `none` (random), a run of `tlk pretrain`, or the path
     of a .weights.h5, .h5 or .keras file."""
     pooling: Literal["avg", "max"] = "avg"
@@ -206,6 +206,8 @@ class Config(Section):
             self.finetune.class_weight,
         ):
             raise ValueError("class_weight: balanced is for task: multiclass; use none with multilabel")
+        if self.baseline == "scratch" and self.model.weights == "none":
+            raise ValueError("baseline: scratch compares with pretrained weights, and model.weights is none")
         return self
 
     def to_yaml(self) -> str:
@@ -216,7 +218,7 @@ class Config(Section):
 def pretraining_defaults() -> Config:
     """Return the settings that `tlk pretrain` starts from: all weights are random, and all of them train."""
     return Config(
-        model=ModelConfig(weights="none"),
+        model=ModelConfig(backbone="Tiny", weights="none"),
         head=HeadConfig(dropout=0.0),
         augment=AugmentConfig(translation=0.1),
         train=PhaseConfig(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ def resumable_run(
             raise
         replace(run.folder, folder)
         remove(discarded)
+        with suppress(OSError):
+            run.folder.parent.rmdir()  # if it was the only one
         for checkpoint in Run(folder).checkpoints:
             remove(checkpoint.parent)
 

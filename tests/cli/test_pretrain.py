@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -192,7 +193,28 @@ def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished
         file.write_text(file.read_text().replace(str(photos), str(moved)))
     (moved / "red" / "red_00.jpg").unlink()
     done = tlk("pretrain", moved, "--name", "source", *options(unfinished))
-    assert done.code == 1 and "0 are new, 1 are gone" in done.err and "begin anew" in done.err
+    assert done.code == 1 and "0 are new, 1 are gone, 0 were written anew" in done.err
+    assert len(checkpoints(unfinished)) == 2
+    anew = tlk("pretrain", moved, "--name", "source", *options(unfinished), "--overwrite")
+    assert anew.code == 0 and "going on" not in anew.err
+
+
+def test_an_image_that_was_replaced_since_is_noticed(tlk, unfinished, photos):
+    manifest = unfinished / ".unfinished" / "source" / "manifest.csv"
+    before_all_images = min(file.stat().st_mtime for file in photos.rglob("*.jpg")) - 1
+    os.utime(manifest, (before_all_images, before_all_images))
+    done = tlk("pretrain", photos, "--name", "source", *options(unfinished))
+    assert done.code == 1 and "0 are gone, 60 were written anew" in done.err
+
+
+def test_damaged_checkpoints_do_not_stand_in_the_way_of_new_ones(tlk, source, photos, unfinished):
+    for file in unfinished.glob(".unfinished/source/phases/*/checkpoints/*.npz"):
+        os.truncate(file, file.stat().st_size // 2)
+    later = next(unfinished.glob(".unfinished/source/phases/*/checkpoints"))
+    (later / "000099-00000000.npz").write_bytes(b"damaged")
+    done = tlk("pretrain", photos, "--name", "source", *options(unfinished))
+    assert done.code == 0 and "no checkpoint can be read: the training starts again" in done.err
+    assert all(map(np.array_equal, weights(source), weights(unfinished / "source")))
 
 
 def test_a_checkpoint_of_other_devices_is_refused(tlk, photos, unfinished):
@@ -285,16 +307,48 @@ def test_a_mismatch_with_the_source_names_both_sides(tlk, source, photos, tmp_pa
 def test_a_run_of_fit_is_no_source_but_its_model_can_be_one(tlk, finished, photos, tmp_path):
     done = tlk("fit", photos, "--weights", finished, "--runs-dir", tmp_path)
     assert done.code == 1 and "is no source model" in done.err
-    assert f"--weights {finished / 'model.keras'}" in done.err
+    assert (
+        f"--weights {finished / 'model.keras'} --backbone MobileNet --backbone-option alpha=0.25" in done.err
+    )
 
 
-def test_a_damaged_source_json_is_named(tlk, photos, tmp_path):
+def test_a_baseline_needs_something_to_compare_with(tlk, photos, tmp_path):
+    done = tlk("fit", photos, "--weights", "none", "--baseline", "scratch", "--runs-dir", tmp_path)
+    assert done.code == 1 and "model.weights is none" in done.err
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("backbone", "Nonesuch", "cannot be used: Unknown backbone 'Nonesuch'"),
+        ("image_size", "wide", "is damaged: image_size:"),
+        ("options", ["a"], "is damaged: options:"),
+        ("classes", 5, "is damaged: classes:"),
+    ],
+)
+def test_a_damaged_source_json_is_named(tlk, source, photos, tmp_path, field, value, said):
     folder = tmp_path / "source"
     folder.mkdir()
-    (folder / "source.json").write_text('{"backbone": "Tiny"}')
+    found = json.loads((source / "source.json").read_text())
+    (folder / "source.json").write_text(json.dumps(found | {field: value}))
     (folder / "backbone.weights.h5").write_bytes(b"")
     done = tlk("fit", photos, "--weights", folder, "--runs-dir", tmp_path)
-    assert done.code == 1 and f"{folder / 'source.json'} is damaged" in done.err
+    assert done.code == 1 and f"{folder / 'source.json'} {said}" in done.err
+
+
+def test_test_images_that_the_source_was_trained_on_are_counted(tlk, source, photos, tmp_path):
+    done = tlk(
+        "fit", photos, "--weights", source, "--seed", 5, "--epochs", 1, "--runs-dir", tmp_path, "--name", "l"
+    )
+    assert done.code == 0 and "of them were trained on)" in done.out
+    learnt = {row["sha256"] for row in rows(source) if row["split"] == "train"}
+    seen = sum(row["sha256"] in learnt for row in rows(tmp_path / "l") if row["split"] == "test")
+    assert metrics(tmp_path / "l")["trained_on"] == seen > 0
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_source_info_survives_the_file(tmp_path):

@@ -72,8 +72,7 @@ def say_problems(checked: Sequence[Example]) -> None:
     bad = [example for example in checked if example.problem]
     if not bad:
         return
-    plural = "image was" if len(bad) == 1 else "images were"
-    warn(f"{len(bad)} of {len(checked)} {plural} left out:")
+    warn(f"{len(bad)} of {len(checked)} images {'was' if len(bad) == 1 else 'were'} left out:")
     for example in bad[:SHOWN]:
         say(f"  {example.path}: {example.problem}")
     if len(bad) > SHOWN:

@@ -15,12 +15,14 @@ from typing import Any
 import h5py  # type: ignore[import-untyped]
 import keras
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from tl_keras.config import Config
 from tl_keras.errors import ConfigError, ModelError
 from tl_keras.files import remove, written_aside
 from tl_keras.models.backbones import find
 from tl_keras.models.weights import set_weights
+from tl_keras.run import Run
 
 WEIGHTS_FILE = "backbone.weights.h5"
 SOURCE_FILE = "source.json"
@@ -65,10 +67,15 @@ def read_source_info(file: Path) -> SourceInfo:
         ModelError: It cannot be read, or is none.
     """
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
-        return SourceInfo(**{**fields, "classes": tuple(fields["classes"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{file} is damaged: {error}") from error
+        info = TypeAdapter(SourceInfo).validate_json(file.read_bytes())
+        find(info.backbone)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ModelError(f"{file} is damaged: {where}: {fault['msg']}") from error
+    except (OSError, ConfigError) as error:
+        raise ModelError(f"{file} cannot be used: {error}") from error
+    return info
 
 
 def with_source(config: Config) -> Config:
@@ -125,11 +132,21 @@ def save_backbone(base: keras.Model, destination: Path) -> None:
 def _weights_in(folder: Path) -> Path:
     if (folder / SOURCE_FILE).is_file() and (folder / WEIGHTS_FILE).is_file():
         return folder / WEIGHTS_FILE
-    other = folder / "model.keras"
-    hint = f"\nTo start from that run's network: --weights {other}" if other.is_file() else ""
     raise ModelError(
         f"{folder} is no source model: expected {WEIGHTS_FILE} and {SOURCE_FILE}, as `tlk pretrain` "
-        f"writes them.{hint}"
+        f"writes them.{_hint(Run(folder))}"
+    )
+
+
+def _hint(run: Run) -> str:
+    """Return how to start from the network of a run that is no source model."""
+    if run.missing_files():
+        return ""
+    model = run.config().model
+    options = "".join(f" --backbone-option {name}={value}" for name, value in model.options.items())
+    return (
+        "\nTo start from that run's network, give the --image-size of that run and: "
+        f"--weights {run.model_file} --backbone {model.backbone}{options}"
     )
 
 

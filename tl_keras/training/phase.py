@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras.config import Config, PhaseConfig
+from tl_keras.console import say
 from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch, training_batches
 from tl_keras.errors import DataError, MissingExtra
 from tl_keras.files import write_text
@@ -131,6 +132,8 @@ def train_phase(
             checkpoint.close()
     seconds = checkpoint.seconds if checkpoint else time.monotonic() - started
     result = _result(history.rows, best.best_epoch, seconds)
+    if result.best_epoch < result.epochs:
+        say(f"kept: the weights of epoch {result.best_epoch}, the best by {phase.monitor}")
     write_text(folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
 

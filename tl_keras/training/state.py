@@ -41,13 +41,14 @@ class State:
 
 
 def newest(folder: Path) -> State | None:
-    """Return the newest checkpoint in a folder that can be read, or None."""
+    """Return the newest checkpoint in a folder that can be read, or None; remove those that cannot."""
     files = sorted(folder.glob("[0-9]*.npz"), reverse=True)
     for file in files:
         try:
             return _read(file)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            warn(f"the checkpoint {file} is damaged and passed over.")
+            warn(f"the checkpoint {file} is damaged: it is removed.")
+            remove(file)  # it would be taken for a newer one than those to come
     if files:
         warn("no checkpoint can be read: the training starts again.")
     return None

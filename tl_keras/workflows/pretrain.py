@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
-from tl_keras.files import write_text
+from tl_keras.files import remove, write_text
 from tl_keras.geometry import Geometry
 from tl_keras.models.assemble import as_float32, backbone_of
 from tl_keras.models.backbones import find
@@ -87,7 +89,7 @@ def pretrain(
     wish = name or f"{run_name(config)}-source"
     unfinished = resumable_run(Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite)
     with unfinished as (run, final):
-        begun_with = _begun_with(run, source)
+        begun_with = _begun_with(run, source, overwrite=overwrite)
         classifier, info = build(config, source.classes, device, PHASE, frozen=False)
         say(f"{find(config.model.backbone).name} from random weights, {classifier.count_params():,} of them")
         say(f"on {device.description}, {device.precision}")
@@ -106,23 +108,33 @@ def pretrain(
     return PretrainResult(final, final / WEIGHTS_FILE, report, phase)
 
 
-def _begun_with(run: Run, source: Source) -> Prepared | None:
-    """Return the checked images of a run that goes on; None for a new one.
+def _begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None:
+    """Return the checked images of a run that goes on; None for a new one, or one that begins anew.
 
     Raises:
-        RunError: The images are not those that it was begun with.
+        RunError: The images are not those that it was begun with, and `overwrite` is not given.
     """
     if not run.manifest_file.is_file():
         return None
     examples = read_examples(run)
     before, now = ({(e.path, e.label) for e in part} for part in (examples, source.examples))
-    if before != now:
-        raise RunError(
-            f"The images have changed since this run was begun: {len(now - before)} are new, "
-            f"{len(before - now)} are gone.\n"
-            f"Bring back what there was, choose another --name, or delete {run.folder} to begin anew."
-        )
-    return Prepared(examples, source.classes)
+    newer = _changed_after(run.manifest_file, before & now)
+    if before == now and not newer:
+        return Prepared(examples, source.classes)
+    if overwrite:
+        remove(run.phases_dir)
+        return None
+    raise RunError(
+        f"The images have changed since this run was begun: {len(now - before)} are new, "
+        f"{len(before - now)} are gone, {newer} were written anew.\n"
+        "Bring back what there was, choose another --name, or begin anew with --overwrite."
+    )
+
+
+def _changed_after(manifest_file: Path, images: Iterable[tuple[str, str]]) -> int:
+    """Return how many image files were written after the manifest was."""
+    checked = manifest_file.stat().st_mtime
+    return sum(os.stat(path).st_mtime > checked for path, _ in images if os.path.exists(path))
 
 
 def _prepared(run: Run, source: Source, config: Config, geometry: Geometry) -> Prepared:

@@ -22,6 +22,7 @@ from tl_keras.files import write_text
 from tl_keras.inference.info import read
 from tl_keras.inference.keras_file import load_keras
 from tl_keras.model_info import ModelInfo
+from tl_keras.models.source import KEYWORDS
 from tl_keras.run import Run, open_run
 
 SHOWN = 5
@@ -84,7 +85,7 @@ class StoredRun:
             data: Their source when they are not this run's own.
         """
         evaluation, outputs = measure(classifier, loader, self.info.task, f"evaluating on {split}")
-        trained_on = {example.sha256 for example in self.prepared.split("train")}
+        trained_on = {example.sha256 for example in self.prepared.split("train")} | self._source_trained_on()
         report = Report(
             data=data or str(self.config.data.source),
             split=split,
@@ -96,6 +97,13 @@ class StoredRun:
             transfer=self._transfer(split) if data is None and not phase else None,
         )
         return report, outputs
+
+    def _source_trained_on(self) -> set[str]:
+        """Return the hashes of the images that the source model was trained on, if its run is there."""
+        file = Path(self.config.model.weights).with_name(Run(Path()).manifest_file.name)
+        if self.config.model.weights in KEYWORDS or not file.is_file():
+            return set()
+        return {e.sha256 for e in read_examples(Run(file.parent)) if e.split == "train" and not e.problem}
 
     def _transfer(self, split: str) -> TransferGain | None:
         """Return what the run's baseline found, if it has one."""
