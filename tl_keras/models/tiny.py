@@ -17,9 +17,9 @@ def tiny(*, include_top: bool, input_shape: tuple[int, int, int], weights: None)
 
     A 2x2 stem, then three blocks that each halve the image: two 3x3 convolutions, the second one inside a
     skip connection. It is shallow and wide, because a CPU trains few large convolutions faster than many
-    small ones: 69 million multiply-adds and 0.9 million weights at 32x32 pixels. Its features are those of the last two blocks,
-    since what the middle of a network sees is of more use for other kinds of images than its end (Yosinski
-    et al. 2014); here they tell handwritten digits apart far better.
+    small ones: 69 million multiply-adds and 0.9 million weights at 32x32 pixels. Its features are those of
+    the last two blocks, since what the middle of a network sees is of more use for other kinds of images
+    than its end (Yosinski et al. 2014); here they tell handwritten digits apart far better.
 
     Source: the plan of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv 2404.00498),
     with the skip connections of He et al. 2015, ReLU and smaller widths.
