@@ -97,6 +97,13 @@ def imagenet(data: Path, seed: int, runs: Path) -> dict[str, float]:
     return {"MobileNetV2 0.35, ImageNet, frozen": made.report.evaluation.accuracy}
 
 
+LINES = (
+    "Tiny, fine-tuned",
+    "Tiny, frozen",
+    "Tiny, from scratch",
+    "Tiny, frozen at random",
+    "MobileNetV2 0.35, ImageNet, frozen",
+)
 WAYS = {"frozen": frozen, "scratch": scratch, "random": random, "imagenet": imagenet}
 
 
@@ -160,13 +167,13 @@ def read(results: Path) -> list[dict]:
 
 
 def collected(lines: list[dict], data: str) -> dict[str, dict[int | None, list[float]]]:
-    """Return way -> images per class -> accuracies over the seeds."""
-    found: dict = defaultdict(lambda: defaultdict(list))
+    """Return way -> images per class -> accuracies over the seeds, in the order of LINES."""
+    found: dict = {name: defaultdict(list) for name in LINES}
     for line in lines:
         if line["data"] == data:
             for name, accuracy in line["accuracy"].items():
                 found[name][line["per_class"]].append(accuracy)
-    return found
+    return {name: by_count for name, by_count in found.items() if by_count}
 
 
 def show(found: dict[str, dict[int | None, list[float]]], data: str) -> None:
@@ -195,10 +202,18 @@ def draw(lines: list[dict], names: list[str], file: Path) -> None:
             counts = [n for n in PER_CLASS if n in by_count]
             means = [statistics.mean(by_count[n]) for n in counts]
             bars = [deviation(by_count[n]) for n in counts]
-            axes.errorbar([str(n or "all") for n in counts], means, bars, marker="o", capsize=3, label=name)
+            axes.errorbar(
+                [str(n or "all") for n in counts],
+                means,
+                bars,
+                marker="o",
+                capsize=3,
+                label=name,
+                color=f"C{LINES.index(name)}",
+            )
         axes.set(title=data, xlabel="labelled images per class", ylabel="test accuracy", ylim=(0, 1))
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, loc="lower right")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     figure.savefig(file, dpi=110)
 
 
