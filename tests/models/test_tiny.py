@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.shared import SHARED
-from tl_keras.config import HeadConfig, ModelConfig
+from tl_keras.config import HeadConfig, ModelConfig, load_config, pretraining_defaults
 from tl_keras.data.decode import decode
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.errors import ConfigError, ModelError
@@ -37,6 +38,15 @@ def test_the_shipped_files_are_small_and_say_how_they_were_made():
     assert (info.backbone, info.image_size, len(info.classes)) == ("Tiny", 32, 10)
     assert info.data["name"] == "cifar10" and info.score["split"] == "test"
     assert info.score["images"] == 10_000 and info.score["accuracy"] > 0.85
+
+
+def test_the_recipe_in_configs_is_the_one_that_they_were_made_with():
+    file = Path(__file__).parents[2] / "configs" / "pretrain_cifar10.yaml"
+    recipe = load_config(file, base=pretraining_defaults())
+    stated = read_source_info(WEIGHTS.with_name("source.json")).recipe
+    for section in ("head", "augment", "train"):
+        assert getattr(recipe, section).model_dump(mode="json") == stated[section]
+    assert (recipe.runtime.seed, recipe.runtime.precision) == (stated["seed"], stated["precision"])
 
 
 def test_ten_images_of_each_digit_are_told_apart_far_better_than_by_random_features():

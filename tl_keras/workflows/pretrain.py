@@ -23,7 +23,6 @@ from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import remove, write_text
 from tl_keras.geometry import Geometry
 from tl_keras.models.assemble import as_float32, backbone_of
-from tl_keras.models.backbones import find
 from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, round_kernels, save_backbone
 from tl_keras.run import DEFAULT_RUNS_DIR, Run
 from tl_keras.training.device import plan_devices
@@ -91,7 +90,7 @@ def pretrain(
     with unfinished as (run, final):
         begun_with = _begun_with(run, source, overwrite=overwrite)
         classifier, info = build(config, source.classes, device, PHASE, frozen=False)
-        say(f"{find(config.model.backbone).name} from random weights, {classifier.count_params():,} of them")
+        say(f"{config.model.backbone} from random weights, {classifier.count_params():,} of them")
         say(f"on {device.description}, {device.precision}")
         prepared = begun_with or _prepared(run, source, config, info.geometry)
         stored = StoredRun(run, config, info, prepared)
@@ -149,7 +148,7 @@ def _source_info(stored: StoredRun, report: Report) -> SourceInfo:
         name: getattr(config, name).model_dump(mode="json") for name in ("head", "augment", "train")
     }
     return SourceInfo(
-        backbone=find(config.model.backbone).name,
+        backbone=config.model.backbone,
         options=config.model.options,
         image_size=stored.info.geometry.height,
         classes=stored.info.labels,

@@ -100,10 +100,10 @@ class StoredRun:
 
     def _source_trained_on(self) -> set[str]:
         """Return the hashes of the images that the source model was trained on, if its run is there."""
-        file = Path(self.config.model.weights).with_name(Run(Path()).manifest_file.name)
-        if self.config.model.weights in KEYWORDS or not file.is_file():
+        source = Run(Path(self.config.model.weights).parent)
+        if self.config.model.weights in KEYWORDS or not source.manifest_file.is_file():
             return set()
-        return {e.sha256 for e in read_examples(Run(file.parent)) if e.split == "train" and not e.problem}
+        return {e.sha256 for e in read_examples(source) if e.split == "train" and not e.problem}
 
     def _transfer(self, split: str) -> TransferGain | None:
         """Return what the run's baseline found, if it has one."""
