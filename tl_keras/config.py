@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tl_keras.errors import ConfigError, did_you_mean
 from tl_keras.geometry import Resize
@@ -85,6 +85,8 @@ class HeadConfig(Section):
     """Activation of the hidden layers."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout rate before every dense layer."""
+    standardize: bool = False
+    """Train on features of mean 0 and deviation 1; afterwards this is folded into the first dense layer."""
 
     @model_validator(mode="after")
     def _widths(self) -> HeadConfig:
@@ -95,6 +97,9 @@ class HeadConfig(Section):
 
 class AugmentConfig(Section):
     """Random changes to training images; 0 or `none` switches one off. All are off by default."""
+
+    views: int = Field(4, ge=1)
+    """With stored features: changed copies of each image, made once; each epoch takes one, or the image."""
 
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
     """Mirror images at random."""
@@ -114,6 +119,16 @@ class AugmentConfig(Section):
     """Alpha of MixUp; 0.2 is usual."""
     cutmix: float = Field(0.0, ge=0, le=1)
     """Strength of CutMix; 1.0 is usual."""
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether several images are mixed into one, with their labels."""
+        return self.mixup > 0 or self.cutmix > 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is changed at all."""
+        return self.model_copy(update={"views": 1}) != AugmentConfig(views=1)
 
 
 class ScheduleConfig(Section):
@@ -182,6 +197,10 @@ class RuntimeConfig(Section):
     """`auto` is mixed on GPUs that gain from it, float32 elsewhere."""
     checkpoint_minutes: float = Field(1.0, gt=0)
     """`tlk pretrain` can go on from its last checkpoint: one per epoch, and one per so many minutes."""
+    feature_dtype: Literal["float32", "float16"] = "float32"
+    """Of stored features. float16 needs half the space and rounds to 11 bits."""
+    store_gb: float = Field(20.0, ge=0)
+    """Stored features may take this much of the disk, GiB; the least recently used ones make room."""
     tensorboard: bool = False
     """Write TensorBoard logs into the run's phase folder."""
 
@@ -191,13 +210,28 @@ class Config(Section):
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
-    head: HeadConfig = HeadConfig()
+    head: HeadConfig | None = None
+    """None, or `auto`: chosen by cross-validation on stored features, together with what is not set of
+    train.learning_rate, weight_decay, schedule, batch_size, epochs and early_stopping."""
+    features: bool = True
+    """Compute what the frozen part of the network makes of each image once, and train on that.
+    False, or `off`: whole images in every epoch."""
     augment: AugmentConfig = AugmentConfig()
     train: PhaseConfig = PhaseConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     baseline: Literal["none", "scratch"] = "none"
     """`scratch`: `tlk fit` also trains the same network from random weights, for as long, and compares."""
+
+    @field_validator("head", mode="before")
+    @classmethod
+    def _auto(cls, value: Any) -> Any:
+        return None if value == "auto" else value
+
+    @property
+    def stores_features(self) -> bool:
+        """Whether phases train on stored features; MixUp and CutMix need whole images in every epoch."""
+        return self.features and not self.augment.mixes_images
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
@@ -208,6 +242,8 @@ class Config(Section):
             raise ValueError("class_weight: balanced is for task: multiclass; use none with multilabel")
         if self.baseline == "scratch" and self.model.weights == "none":
             raise ValueError("baseline: scratch compares with pretrained weights, and model.weights is none")
+        if self.head and self.head.standardize and not self.stores_features:
+            raise ValueError("head.standardize is for stored features: it goes with features: on, no mixing")
         return self
 
     def to_yaml(self) -> str:
@@ -311,7 +347,9 @@ def _merge(tree: dict[str, Any], over: Mapping[str, Any]) -> None:
 def _assign(tree: dict[str, Any], path: str, value: Any) -> None:
     *sections, key = path.split(".")
     for section in sections:
-        below = tree.setdefault(section, {})
+        below = tree.get(section)
+        if below in (None, "auto"):
+            below = tree[section] = {}
         if not isinstance(below, dict):
             raise ConfigError(f"Cannot set {path}: {section} is {below!r}, not a section.")
         tree = below
@@ -337,4 +375,5 @@ def _keys_beside(location: tuple[Any, ...]) -> list[str]:
     section: Any = Config
     for name in location[:-1]:
         section = section.model_fields[name].annotation
+        section = next((part for part in get_args(section) if hasattr(part, "model_fields")), section)
     return list(section.model_fields)

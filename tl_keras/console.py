@@ -65,8 +65,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
 
 
 @contextmanager
-def progress(description: str, total: int, unit: str = "images") -> Iterator[Callable[[int], None]]:
-    """Show how far a job is: a bar on a terminal, else a plain line every ten seconds.
+def progress(description: str, total: int | None, unit: str = "images") -> Iterator[Callable[[int], None]]:
+    """Show how far a job is, how fast, and how long it will take: a bar, or plain lines off a terminal.
+
+    Args:
+        description: What is done.
+        total: Number of units, or None while it is unknown.
+        unit: What is counted.
 
     Yields:
         A function to call with the number of units done since the last call.
@@ -78,33 +83,44 @@ def progress(description: str, total: int, unit: str = "images") -> Iterator[Cal
 
 
 @contextmanager
-def _bar(console: Console, description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _bar(console: Console, description: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn(f"{unit}, {{task.fields[rate]}}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(description, total=total)
-        yield lambda done: bars.advance(task, done)
+        task = bars.add_task(description, total=total, rate="")
+        started = time.monotonic()
+
+        def advance(step: int) -> None:
+            bars.advance(task, step)
+            rate = bars.tasks[0].completed / max(time.monotonic() - started, 1e-3)
+            bars.update(task, rate=f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+
+        yield advance
 
 
 @contextmanager
 def _plain_lines(
-    _console: Console, description: str, total: int, unit: str
+    _console: Console, description: str, total: int | None, unit: str
 ) -> Iterator[Callable[[int], None]]:
-    done, said = 0, time.monotonic()
+    done, started = 0, time.monotonic()
+    said = started
 
     def advance(step: int) -> None:
         nonlocal done, said
         done += step
-        if time.monotonic() - said >= PLAIN_LINE_SECONDS:
-            said = time.monotonic()
-            say(f"{description}: {done} of {total} {unit}")
+        now = time.monotonic()
+        if now - said >= PLAIN_LINE_SECONDS:
+            said = now
+            rate = done / (now - started)
+            left = f" of {total} {unit}, {rate:.1f}/s, {(total - done) / rate:.0f} s left" if total else ""
+            say(f"{description}: {done}{left or f' {unit}, {rate:.1f}/s'}")
 
     yield advance
 

@@ -1,26 +1,35 @@
-"""Opening every image once before anything is trained on it."""
+"""Opening images over all cores, in order, a little ahead of whoever uses them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from tl_keras.data.decode import decode, read_bytes
 from tl_keras.data.example import Example
 from tl_keras.errors import BadImage
 from tl_keras.geometry import Geometry
 
-IN_FLIGHT_PER_THREAD = 8
+Pixels = npt.NDArray[np.uint8]
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+AHEAD_IMAGES, AHEAD_BYTES = 128, 256 * 2**20
+"""Decoded images that wait to be used: a few batches, and no more than this."""
 
 
 def check(
     examples: Iterable[Example], geometry: Geometry, on_progress: Callable[[int], None] | None = None
 ) -> list[Example]:
-    """Read and decode every image, over all cores.
+    """Read and decode every image.
 
     Args:
         examples: As a source lists them.
@@ -30,34 +39,50 @@ def check(
     Returns:
         The examples in the same order with `sha256` (empty if the file cannot be read) and `problem`.
     """
-    threads = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="check")
-    waiting: deque[Future[Example]] = deque()
-    checked: list[Example] = []
-
-    def take() -> None:
-        checked.append(waiting.popleft().result())
+    checked = []
+    for example, _ in opened(examples, geometry):
+        checked.append(example)
         if on_progress:
             on_progress(1)
-
-    try:
-        for example in examples:
-            waiting.append(pool.submit(_checked, example, geometry))
-            if len(waiting) >= threads * IN_FLIGHT_PER_THREAD:
-                take()
-        while waiting:
-            take()
-    finally:
-        pool.shutdown(cancel_futures=True)  # after Ctrl-C too: no more than the images begun are waited for
     return checked
 
 
-def _checked(example: Example, geometry: Geometry) -> Example:
+def opened(
+    examples: Iterable[Example], geometry: Geometry, known: Container[str] = ()
+) -> Iterator[tuple[Example, Pixels | None]]:
+    """Yield every example with `sha256` and `problem`, and its pixels, uint8 [H, W, 3].
+
+    Args:
+        examples: In the order in which they are yielded.
+        geometry: The model's input size.
+        known: SHA-256 of contents that need not be decoded; these come without pixels, as broken images do.
+    """
+    return in_threads(lambda example: _open(example, geometry, known), examples, geometry)
+
+
+def in_threads(work: Callable[[Given], Made], items: Iterable[Given], geometry: Geometry) -> Iterator[Made]:
+    """Yield `work(item)` in order, done in one thread per core, as far ahead as memory allows."""
+    threads = os.cpu_count() or 1
+    ahead = max(2 * threads, min(AHEAD_IMAGES, AHEAD_BYTES // (geometry.height * geometry.width * 3)))
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C too: no more than the images begun are waited for
+
+
+def _open(example: Example, geometry: Geometry, known: Container[str]) -> tuple[Example, Pixels | None]:
     digest = ""
     try:
         data = read_bytes(example.path)
         digest = hashlib.sha256(data).hexdigest()
-        decode(data, geometry)
+        pixels = None if digest in known else decode(data, geometry)
     except BadImage as error:
-        return replace(example, sha256=digest, problem=str(error))
-    return replace(example, sha256=digest, problem="")
+        return replace(example, sha256=digest, problem=str(error)), None
+    return replace(example, sha256=digest, problem=""), pixels

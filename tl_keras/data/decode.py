@@ -11,13 +11,16 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
 from tl_keras.data.orientation import exif_orientation, swaps_sides
-from tl_keras.errors import BadImage
+from tl_keras.errors import BadImage, DataError
 from tl_keras.geometry import Box, Geometry
 
+DECODING = f"1, Pillow {PIL.__version__}"
+"""Changes whenever the pixels of any file would."""
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 MAX_PIXELS = 200_000_000
 DRAFT_RATIOS = (8, 4, 2)
@@ -98,6 +101,11 @@ def read_bytes(path: Path | str) -> bytes:
         raise BadImage("a folder, not a file") from None
     except (OSError, ValueError) as error:
         raise BadImage(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def broken_since(path: str, reason: str) -> DataError:
+    """Return the error for an image that could be read when it was checked, and cannot any more."""
+    return DataError(f"{path} was readable when it was checked, and is not any more: {reason}.")
 
 
 def _decode(data: bytes, geometry: Geometry, box: Box | None) -> Image.Image:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +21,14 @@ import tensorflow as tf
 
 from tl_keras.config import AugmentConfig
 from tl_keras.data.augment import augmenter
-from tl_keras.data.decode import decode, read_bytes, upright_size
+from tl_keras.data.decode import broken_since, decode, read_bytes, upright_size
 from tl_keras.data.example import Example
 from tl_keras.errors import BadImage, DataError
 from tl_keras.geometry import Box, Geometry
 from tl_keras.model_info import Task
 
 CROP_ASPECTS = (3 / 4, 4 / 3)
+Indices = npt.NDArray[np.int64]
 
 
 @cache
@@ -34,8 +37,56 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
 
-class Loader:
-    """Loads examples by index, as arrays; keeps decoded images in memory when they fit.
+class Labelled(ABC):
+    """Labelled examples, and what a model gets to see of them.
+
+    An example may be seen in several views, each a row of its own: row `view * len(self) + index`.
+
+    Attributes:
+        examples: The labelled images.
+        classes: Class names; their order is the order of the targets.
+        views: How many views there are of each; training takes them in turns, one per epoch.
+        failure: What went wrong while loading: TensorFlow turns exceptions of its callbacks into its own.
+    """
+
+    views = 1
+
+    def __init__(self, examples: Sequence[Example], classes: Sequence[str], task: Task) -> None:
+        self.examples = examples
+        self.classes = tuple(classes)
+        self.task = task
+        self.failure: DataError | None = None
+        self._targets = _targets(examples, classes, task)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give memory back: TensorFlow keeps its callbacks, and so the loader, for the whole process."""
+        self.examples = list(self.examples)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    @abstractmethod
+    def element(self) -> tf.TensorSpec:
+        """Shape and dtype of one row."""
+
+    @abstractmethod
+    def load(self, rows: Indices) -> npt.NDArray[Any]:
+        """Return [n, *element.shape] for int64 [n] rows."""
+
+    def targets(self, rows: Indices) -> npt.NDArray[np.float32]:
+        """Return float32 [n, classes] for int64 [n] rows: one-hot, or multi-hot for the multi-label task."""
+        found = self._targets[rows % len(self)]
+        if found.ndim == 2:
+            return found.astype(np.float32)
+        return np.eye(len(self.classes), dtype=np.float32)[found]
+
+
+class Loader(Labelled):
+    """Loads images, as uint8 arrays; keeps decoded ones in memory when they fit.
 
     Args:
         examples: The images to load.
@@ -54,27 +105,24 @@ class Loader:
         task: Task,
         cache_mb: int,
     ) -> None:
-        self.examples = examples
-        self.classes = tuple(classes)
+        super().__init__(examples, classes, task)
         self.geometry = geometry
-        self.failure: DataError | None = None
-        self._targets = _targets(examples, classes, task)
         self._shape = (len(examples), geometry.height, geometry.width, 3)
         self._cached = math.prod(self._shape) <= cache_mb * 2**20
         self._pixels = np.zeros(self._shape if self._cached else (0,), np.uint8)
         self._filled = np.zeros(len(examples), bool)
 
-    def __enter__(self) -> Loader:
-        return self
-
     def __exit__(self, *_: object) -> None:
-        """Give the memory back: TensorFlow keeps its callbacks, and so the loader, for the whole process."""
         self._cached, self._pixels = False, np.zeros(0, np.uint8)
 
-    def __len__(self) -> int:
-        return len(self.examples)
+    @property
+    def element(self) -> tf.TensorSpec:
+        return tf.TensorSpec(self._shape[1:], tf.uint8)
 
-    def images(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    def load(self, rows: Indices) -> npt.NDArray[np.uint8]:
+        return self.images(rows)
+
+    def images(self, indices: Indices) -> npt.NDArray[np.uint8]:
         """Return uint8 [n, H, W, 3] for int64 [n] indices."""
         if not self._cached:
             return np.stack(list(_threads().map(self._decode, indices)))
@@ -85,7 +133,7 @@ class Loader:
         return self._pixels[indices]
 
     def crops(
-        self, indices: npt.NDArray[np.int64], draws: npt.NDArray[np.float32], smallest: float
+        self, indices: Indices, draws: npt.NDArray[np.float32], smallest: float
     ) -> npt.NDArray[np.uint8]:
         """Return random resized crops, uint8 [n, H, W, 3].
 
@@ -95,13 +143,6 @@ class Loader:
             smallest: Least share of the image's area that is kept.
         """
         return np.stack(list(_threads().map(lambda i, d: self._crop(i, d, smallest), indices, draws)))
-
-    def targets(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return float32 [n, classes]: one-hot, or multi-hot for the multi-label task."""
-        rows = self._targets[indices]
-        return (
-            rows.astype(np.float32) if rows.ndim == 2 else np.eye(len(self.classes), dtype=np.float32)[rows]
-        )
 
     def _decode(self, index: int) -> npt.NDArray[np.uint8]:
         with self._remembering_failure(index):
@@ -118,10 +159,7 @@ class Loader:
         try:
             yield
         except BadImage as error:
-            path = self.examples[index].path
-            self.failure = DataError(
-                f"{path} was readable when it was checked, and is not any more: {error}."
-            )
+            self.failure = broken_since(self.examples[index].path, str(error))
             raise self.failure from error
 
 
@@ -140,8 +178,8 @@ def random_box(width: int, height: int, smallest: float, draws: npt.NDArray[np.f
     return (x, y, x + crop_width, y + crop_height)
 
 
-def evaluation_batches(loader: Loader, batch_size: int, replicas: int = 1) -> tf.data.Dataset:
-    """Return batches (uint8 images, float32 targets) of all examples in their order.
+def evaluation_batches(loader: Labelled, batch_size: int, replicas: int = 1) -> tf.data.Dataset:
+    """Return batches (rows of `loader`, float32 targets) of all examples in their order.
 
     With several replicas the last image is repeated until every replica has as many as the others.
     """
@@ -166,7 +204,7 @@ def _shared_equally(batch_size: int, replicas: int) -> int:
 
 
 def training_batches(
-    loader: Loader,
+    loader: Labelled,
     augment: AugmentConfig,
     *,
     batch_size: int,
@@ -178,16 +216,17 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Return shuffled, augmented batches of `epochs` epochs, one after another.
 
-    Elements are (images uint8 [n, H, W, 3], targets float32 [n, classes]), and with `class_weights` also
+    Elements are (rows of `loader` [n, ...], targets float32 [n, classes]), and with `class_weights` also
     float32 [n] example weights, which follow the targets through MixUp and CutMix. The last batch of an
     epoch may be smaller; with several replicas an epoch leaves out the few images, others each time, that
-    cannot be shared equally. The first `start` batches are left out, without loading them.
+    cannot be shared equally. The first `start` batches are left out, without loading them. Images can be
+    augmented; stored features cannot: those have their views.
     """
+    if not isinstance(loader, Loader):
+        augment = AugmentConfig()
     used = len(loader) - len(loader) % replicas
     order = tf.data.Dataset.range(epochs).flat_map(
-        lambda epoch: (
-            _shuffled(len(loader), epoch, seed).take(used).batch(_shared_equally(batch_size, replicas))
-        )
+        lambda epoch: _shuffled(loader, epoch, seed).take(used).batch(_shared_equally(batch_size, replicas))
     )
     change = augmenter(augment)
 
@@ -205,26 +244,30 @@ def training_batches(
     return steps.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
-def _shuffled(count: int, epoch: tf.Tensor, seed: int) -> tf.data.Dataset:
+def _shuffled(loader: Labelled, epoch: tf.Tensor, seed: int) -> tf.data.Dataset:
+    """Return the rows of an epoch: every example once, each in the view whose turn it is."""
+    count = len(loader)
     key = tf.stack([tf.constant(seed, tf.int64), epoch])
     order = tf.random.experimental.index_shuffle(tf.range(count, dtype=tf.int64), key, count - 1)
-    return tf.data.Dataset.from_tensor_slices(order)
+    return tf.data.Dataset.from_tensor_slices(order + count * ((order + epoch) % loader.views))
 
 
 def _load(
-    loader: Loader, indices: tf.Tensor, key: tf.Tensor | None = None, smallest_crop: float = 0.0
+    loader: Labelled, rows: tf.Tensor, key: tf.Tensor | None = None, smallest_crop: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
+    element = loader.element
     if smallest_crop > 0:
-        draws = tf.random.stateless_uniform([tf.size(indices), 4], seed=key)
-        images = tf.numpy_function(
-            lambda i, d: loader.crops(i, d, smallest_crop), [indices, draws], tf.uint8, stateful=False
+        assert isinstance(loader, Loader)
+        draws = tf.random.stateless_uniform([tf.size(rows), 4], seed=key)
+        loaded = tf.numpy_function(
+            lambda i, d: loader.crops(i, d, smallest_crop), [rows, draws], tf.uint8, stateful=False
         )
     else:
-        images = tf.numpy_function(loader.images, [indices], tf.uint8, stateful=False)
-    targets = tf.numpy_function(loader.targets, [indices], tf.float32, stateful=False)
-    images.set_shape([None, loader.geometry.height, loader.geometry.width, 3])
+        loaded = tf.numpy_function(loader.load, [rows], element.dtype, stateful=False)
+    targets = tf.numpy_function(loader.targets, [rows], tf.float32, stateful=False)
+    loaded.set_shape([None, *element.shape])
     targets.set_shape([None, len(loader.classes)])
-    return images, targets
+    return loaded, targets
 
 
 def _targets(examples: Sequence[Example], classes: Sequence[str], task: Task) -> npt.NDArray[np.int64]:

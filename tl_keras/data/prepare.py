@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tl_keras.config import DataConfig
@@ -40,14 +40,27 @@ class Prepared:
         return "test" if self.split("test") else "val"
 
 
-def prepare(source: Source, config: DataConfig, geometry: Geometry, seed: int) -> Prepared:
+def check_images(examples: Sequence[Example], geometry: Geometry) -> list[Example]:
+    """Check every image, with a progress bar."""
+    with progress("checking images", len(examples)) as advance:
+        return check(examples, geometry, advance)
+
+
+def prepare(
+    source: Source, config: DataConfig, seed: int, checker: Callable[[Sequence[Example]], list[Example]]
+) -> Prepared:
     """Check every image, decide the splits, and say what was found.
+
+    Args:
+        source: The images.
+        config: For the shares of the splits.
+        seed: Decides the splits.
+        checker: Gives every example its `sha256` and `problem`, as `check_images` does.
 
     Raises:
         DataError: Nothing readable is left of a class, or a class has too few images.
     """
-    with progress("checking images", len(source.examples)) as advance:
-        checked = check(source.examples, geometry, advance)
+    checked = checker(source.examples)
     say_problems(checked)
     prepared = Prepared(tuple(assign_splits(checked, config.split, seed)), source.classes)
     _require_images(prepared)

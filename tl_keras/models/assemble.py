@@ -41,13 +41,36 @@ def build_classifier(
         ConfigError: The backbone, an option or the image size does not exist or does not fit.
         ModelError: The weights are missing, damaged or of another network.
     """
+    return with_head(build_trunk(model, image_size, frozen=frozen), head, classes=classes, task=task)
+
+
+def build_trunk(model: ModelConfig, image_size: int | None, *, frozen: bool = True) -> keras.Model:
+    """Build all of a classifier but its head: uint8 [batch, H, W, 3] to pooled features [batch, D].
+
+    See `build_classifier`.
+    """
     backbone = find(model.backbone)
     size = image_size if image_size is not None else backbone.default_size
     base = build_base(backbone, model.options, size, model.weights, frozen=frozen)
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     pixels = preprocess(image, backbone.preprocessing)
     features = base(pixels, training=False) if frozen else base(pixels)
-    return keras.Model(image, _head(_pool(features, model), head, classes, task), name="classifier")
+    return keras.Model(image, _pool(features, model), name="trunk")
+
+
+def with_head(trunk: keras.Model, head: HeadConfig, *, classes: int, task: Task) -> keras.Model:
+    """Return a classifier of the layers of `trunk` and a new head."""
+    return keras.Model(trunk.input, _head(trunk.output, head, classes, task), name="classifier")
+
+
+def trunk_of(classifier: keras.Model) -> keras.Model:
+    """Return the part of a classifier that makes pooled features of images, with the same layers."""
+    return keras.Model(classifier.input, classifier.get_layer("pooling").output, name="trunk")
+
+
+def head_of(classifier: keras.Model) -> keras.Model:
+    """Return the part that makes probabilities of pooled features, with the same layers."""
+    return keras.Model(classifier.get_layer("pooling").output, classifier.output, name="head")
 
 
 def backbone_of(classifier: keras.Model) -> keras.Model:
@@ -79,7 +102,11 @@ def _head(x: keras.KerasTensor, head: HeadConfig, classes: int, task: Task) -> k
         x = keras.layers.Dense(width, activation=head.activation, name=f"hidden_{index}")(x)
     x = _dropout(x, head.dropout, "dropout")
     activation = "sigmoid" if task == "multilabel" else "softmax"
-    return keras.layers.Dense(classes, activation=activation, dtype="float32", name="probabilities")(x)
+    # From zeros: all classes are equally probable, and no direction of the features is preferred by chance.
+    output = keras.layers.Dense(
+        classes, activation, kernel_initializer="zeros", dtype="float32", name="probabilities"
+    )
+    return output(x)
 
 
 def _dropout(x: keras.KerasTensor, rate: float, name: str) -> keras.KerasTensor:

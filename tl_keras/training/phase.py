@@ -16,7 +16,13 @@ import tensorflow as tf
 
 from tl_keras.config import Config, PhaseConfig
 from tl_keras.console import say
-from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch, training_batches
+from tl_keras.data.pipelines import (
+    Labelled,
+    Loader,
+    evaluation_batches,
+    steps_per_epoch,
+    training_batches,
+)
 from tl_keras.errors import DataError, MissingExtra
 from tl_keras.files import write_text
 from tl_keras.model_info import THRESHOLD, Task
@@ -25,6 +31,8 @@ from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
 from tl_keras.training.optimizers import better_is, make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
+
+MOST_TOGETHER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +55,9 @@ class PhaseResult:
 
 
 def train_phase(
-    classifier: Any,
-    train: Loader,
-    val: Loader,
+    model: Any,
+    train: Labelled,
+    val: Labelled,
     config: Config,
     phase: PhaseConfig,
     device: DevicePlan,
@@ -58,15 +66,15 @@ def train_phase(
     resumable: bool = False,
     at_most: float = math.inf,
 ) -> PhaseResult:
-    """Train what is trainable in `classifier`, in place.
+    """Train what is trainable in `model`, in place.
 
     Afterwards it has the weights of the best epoch by `phase.monitor`; `folder` holds `history.csv` and
     `summary.json`.
 
     Args:
-        classifier: A model of `build_classifier`.
-        train: The images to train on.
-        val: The images that early stopping and the choice of the best epoch look at.
+        model: A classifier, or the upper part of one, which is trained on stored features.
+        train: What to train on, images or features.
+        val: The same for the images that early stopping and the choice of the best epoch look at.
         config: For augmentation, task and seed.
         phase: The settings of this phase.
         device: What to train on.
@@ -84,7 +92,7 @@ def train_phase(
     if not steps:
         raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
     with device.strategy.scope():
-        _compile(classifier, phase, config.data.task, device, steps)
+        _compile(model, phase, config.data.task, device, steps, together=_steps_together(train, steps))
     best = keras.callbacks.EarlyStopping(
         monitor=phase.monitor,
         mode=better_is(phase),
@@ -103,8 +111,8 @@ def train_phase(
     validation = evaluation_batches(val, phase.batch_size, device.replicas)
     started = time.monotonic()
     try:
-        epoch, batch = checkpoint.prepare(classifier, validation.take(1)) if checkpoint else (0, 0)
-        classifier.fit(
+        epoch, batch = checkpoint.prepare(model, validation.take(1)) if checkpoint else (0, 0)
+        model.fit(
             training_batches(
                 train,
                 config.augment,
@@ -154,7 +162,19 @@ class TimeLimit(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _compile(classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan, steps: int) -> None:
+def _steps_together(train: Labelled, steps: int) -> int:
+    """Return how many steps TensorFlow does between two looks of Keras; a head's step is shorter than a look.
+
+    It divides the steps of an epoch, so that no call reaches into the next one.
+    """
+    if isinstance(train, Loader):
+        return 1
+    return max(number for number in range(1, MOST_TOGETHER + 1) if steps % number == 0)
+
+
+def _compile(
+    classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan, steps: int, *, together: int
+) -> None:
     multilabel = task == "multilabel"
     loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
     classifier.compile(
@@ -162,6 +182,7 @@ def _compile(classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan
         loss=loss(label_smoothing=phase.label_smoothing),
         metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
         jit_compile=device.jit_compile,
+        steps_per_execution=together,
     )
 
 
@@ -194,7 +215,7 @@ def _result(rows: list[dict[str, float]], best_epoch: int, seconds: float) -> Ph
     return PhaseResult(len(rows), best_epoch + 1, best["val_loss"], best["val_accuracy"], round(seconds, 2))
 
 
-def _class_weights(loader: Loader, phase: PhaseConfig) -> list[float] | None:
+def _class_weights(loader: Labelled, phase: PhaseConfig) -> list[float] | None:
     """Return a weight per class such that every class counts the same and the mean weight is 1."""
     if phase.class_weight == "none":
         return None

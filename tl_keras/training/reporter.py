@@ -24,12 +24,14 @@ class Reporter(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._started = time.monotonic()
+        self._done = 0
         self._advance = self._stack.enter_context(
             progress(f"epoch {epoch + 1}{self._of}", self._steps, "batches")
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._advance(1)
+        self._advance(batch + 1 - self._done)  # several batches may have been done together
+        self._done = batch + 1
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             self.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tl_keras.config import Config, PhaseConfig, ScheduleConfig
 from tl_keras.console import say
 from tl_keras.data.pipelines import Loader, evaluation_batches, steps_per_epoch
 from tl_keras.evaluation.forward import probabilities
+from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.transfer import TransferGain, transfer_gain
 from tl_keras.files import write_text
 from tl_keras.training.device import DevicePlan
@@ -24,7 +24,7 @@ RATE = 1e-3
 
 def against_scratch(
     config: Config,
-    classifier: Any,
+    ours: Floats,
     train: Loader,
     val: Loader,
     device: DevicePlan,
@@ -36,11 +36,11 @@ def against_scratch(
     Args:
         config: The settings of the transferred classifier; data, augmentation, head and batch size hold for
             both.
-        classifier: The transferred classifier.
+        ours: What the transferred classifier says to `val`, float32 [n, classes].
         train: The images both are trained on.
         val: The images both are chosen by and compared on.
         device: What to train on.
-        seconds: The time that training the transferred one took.
+        seconds: The time that the transferred one took, features included.
         folder: Its phase's folder; the baseline's history and its comparison go into `baseline/` in it.
     """
     say(f"baseline: the same network from scratch, for {seconds:.0f} s")
@@ -59,8 +59,7 @@ def against_scratch(
     epochs = int(scratch.optimizer.iterations) / steps_per_epoch(
         len(train), phase.batch_size, device.replicas
     )
-    ours, targets = probabilities(classifier, evaluation_batches(val, config.train.batch_size))
-    theirs, _ = probabilities(scratch, evaluation_batches(val, config.train.batch_size))
+    theirs, targets = probabilities(scratch, evaluation_batches(val, config.train.batch_size))
     gain = transfer_gain(ours, theirs, targets, config.data.task, seconds=seconds, epochs=epochs)
     write_text(folder / GAIN_FILE, json.dumps(gain.to_dict(), indent=2) + "\n")
     return gain

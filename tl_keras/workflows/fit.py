@@ -9,18 +9,23 @@ import keras
 
 from tl_keras.config import Config
 from tl_keras.console import say, warn
-from tl_keras.data.prepare import prepare
+from tl_keras.data.prepare import check_images, prepare
 from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import Source
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.features.frozen import FrozenPart
+from tl_keras.model_info import ModelInfo
+from tl_keras.models.assemble import build_trunk
 from tl_keras.models.backbones import find
 from tl_keras.models.source import with_source
-from tl_keras.run import DEFAULT_RUNS_DIR, new_run
+from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
-from tl_keras.training.phase import PhaseResult, train_phase
-from tl_keras.workflows.baseline import against_scratch
-from tl_keras.workflows.new_classifier import build, run_name, with_absolute_paths, write_run
+from tl_keras.training.phase import PhaseResult
+from tl_keras.workflows.frozen import frozen_trunk
+from tl_keras.workflows.new_classifier import describe, run_name, with_absolute_paths, write_run
 from tl_keras.workflows.stored import StoredRun
+from tl_keras.workflows.train_head import train_head
 
 PHASE = "1-head"
 
@@ -50,6 +55,8 @@ def fit(
 ) -> FitResult:
     """Train a head on a frozen backbone, keep the best epoch, measure it on test.
 
+    Features are computed once per image and stored; without a head in the settings, one is chosen on them.
+
     With `config.baseline` the same network is also trained from scratch, and `report.transfer` tells which of
     them was better on val.
 
@@ -69,19 +76,33 @@ def fit(
     source = read_source(config.data)
     wish = name or run_name(config)
     with new_run(Path(runs_dir), wish, exact=name is not None, overwrite=overwrite) as (run, final):
-        # The model before the images: wrong settings and missing weights show within seconds.
-        classifier, info = build(config, source.classes, device, PHASE, frozen=True)
+        # The network before the images: wrong settings and missing weights show within seconds.
+        with device.strategy.scope():
+            trunk = build_trunk(config.model, config.data.image_size)
+        info = describe(trunk, config, source.classes, PHASE)
         _say_plan(config, device)
-        prepared = prepare(source, config.data, info.geometry, config.runtime.seed)
-        stored = StoredRun(run, config, info, prepared)
-        with stored.loader("train") as train, stored.loader("val") as val:
-            folder = run.phases_dir / PHASE
-            phase = train_phase(classifier, train, val, config, config.train, device, folder)
-            if config.baseline == "scratch":
-                against_scratch(config, classifier, train, val, device, phase.seconds, folder)
-        save_classifier(classifier, info, folder / "model.keras")
-        report = write_run(stored, classifier)
-    return FitResult(final, report, phase)
+        stored, frozen = _prepared(run, trunk, source, config, info)
+        trained = train_head(stored, trunk, frozen, device, PHASE)
+        if frozen is not None:
+            frozen.note_use(final)
+        save_classifier(trained.classifier, info, run.phases_dir / PHASE / "model.keras")
+        report = write_run(trained.stored, trained.classifier, trained.model, trained.reported)
+    return FitResult(final, report, trained.phase)
+
+
+def _prepared(
+    run: Run, trunk: keras.Model, source: Source, config: Config, info: ModelInfo
+) -> tuple[StoredRun, FrozenPart | None]:
+    """Check the images and decide their splits; where features are stored, compute them in the same pass."""
+    geometry, seed = info.geometry, config.runtime.seed
+    if not config.stores_features:
+        prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
+        return StoredRun(run, config, info, prepared), None
+    frozen = frozen_trunk(trunk, config, geometry, len(source.examples))
+    prepared = prepare(source, config.data, seed, frozen.check)
+    if config.augment.is_on:
+        frozen.make_views(prepared.split("train"), config.augment, seed)
+    return StoredRun(run, config, info, prepared), frozen
 
 
 def _say_plan(config: Config, device: DevicePlan) -> None:

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tl_keras.config import Config
+from tl_keras.config import Config, HeadConfig
 from tl_keras.data import manifest
 from tl_keras.data.files import absolute
+from tl_keras.data.pipelines import Labelled
 from tl_keras.data.sources.read import TFDS_PREFIX
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
@@ -63,23 +64,35 @@ def build(
     with device.strategy.scope():
         classifier = build_classifier(
             config.model,
-            config.head,
+            config.head or HeadConfig(),
             image_size=config.data.image_size,
             classes=len(labels),
             task=config.data.task,
             frozen=frozen,
         )
-    _, height, width, _ = classifier.input_shape
+    return classifier, describe(classifier, config, labels, phase)
+
+
+def describe(network: Any, config: Config, labels: tuple[str, ...], phase: str) -> ModelInfo:
+    """Return the description of a classifier that has the input of `network`."""
+    _, height, width, _ = network.input_shape
     geometry = Geometry(height, width, config.data.resize, config.data.crop_fraction)
-    return classifier, ModelInfo(labels, geometry, config.data.task, phase)
+    return ModelInfo(labels, geometry, config.data.task, phase)
 
 
-def write_run(stored: StoredRun, classifier: Any) -> Report:
-    """Measure a trained classifier on the reported split and write the run's files."""
+def write_run(stored: StoredRun, classifier: Any, model: Any, reported: Labelled) -> Report:
+    """Measure a trained classifier on the reported split and write the run's files.
+
+    Args:
+        stored: The run.
+        classifier: What is saved.
+        model: The part of it that takes the rows of `reported`.
+        reported: The reported split, as images or as features.
+    """
     run, split = stored.run, stored.prepared.reported_split
-    with stored.loader(split) as loader:
-        report, outputs = stored.report(classifier, loader, split)
-        stored.write_report(run.folder, report, loader, outputs)
+    with reported:
+        report, outputs = stored.report(model, reported, split)
+        stored.write_report(run.folder, report, reported, outputs)
     save_classifier(classifier, stored.info, run.model_file)
     write_text(run.config_file, stored.config.to_yaml())
     write_text(run.labels_file, labels_text(stored.info))

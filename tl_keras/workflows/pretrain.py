@@ -14,7 +14,7 @@ import keras
 from tl_keras.config import Config, pretraining_defaults
 from tl_keras.console import say
 from tl_keras.data import manifest
-from tl_keras.data.prepare import Prepared, prepare
+from tl_keras.data.prepare import Prepared, check_images, prepare
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError, RunError
@@ -102,7 +102,7 @@ def pretrain(
         round_kernels(backbone_of(classifier))
         save_backbone(backbone_of(classifier), run.folder / WEIGHTS_FILE)
         save_classifier(classifier, info, folder / "model.keras")
-        report = write_run(stored, classifier)
+        report = write_run(stored, classifier, classifier, stored.loader(prepared.reported_split))
         write_text(run.folder / SOURCE_FILE, _source_info(stored, report).to_json())
     return PretrainResult(final, final / WEIGHTS_FILE, report, phase)
 
@@ -137,7 +137,8 @@ def _changed_after(manifest_file: Path, images: Iterable[tuple[str, str]]) -> in
 
 
 def _prepared(run: Run, source: Source, config: Config, geometry: Geometry) -> Prepared:
-    prepared = prepare(source, config.data, geometry, config.runtime.seed)
+    seed = config.runtime.seed
+    prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
     write_text(run.manifest_file, manifest.to_csv(prepared.examples))
     return prepared
 

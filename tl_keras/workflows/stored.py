@@ -10,7 +10,7 @@ from typing import Any
 from tl_keras.config import Config
 from tl_keras.data import manifest
 from tl_keras.data.example import Example
-from tl_keras.data.pipelines import Loader
+from tl_keras.data.pipelines import Labelled, Loader
 from tl_keras.data.prepare import Prepared
 from tl_keras.errors import DataError, ModelError, RunError
 from tl_keras.evaluation.measure import measure
@@ -18,6 +18,7 @@ from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.predictions import predictions_csv
 from tl_keras.evaluation.report import Report
 from tl_keras.evaluation.transfer import TransferGain
+from tl_keras.features.frozen import FrozenPart
 from tl_keras.files import write_text
 from tl_keras.inference.info import read
 from tl_keras.inference.keras_file import load_keras
@@ -51,6 +52,21 @@ class StoredRun:
         Raises:
             DataError: The split is empty, or files have gone since training.
         """
+        examples = self.images(split)
+        return Loader(
+            examples,
+            self.info.labels,
+            self.info.geometry,
+            task=self.info.task,
+            cache_mb=self.config.data.cache_mb,
+        )
+
+    def images(self, split: str) -> list[Example]:
+        """Return the images of one split, after a look that their files are still there.
+
+        Raises:
+            DataError: The split is empty, or files have gone since training.
+        """
         examples = self.prepared.split(split)
         if not examples:
             have = [name for name in ("train", "val", "test") if self.prepared.split(name)]
@@ -64,27 +80,28 @@ class StoredRun:
                 + more
                 + "\nPut them back, or train a new run."
             )
-        return Loader(
-            examples,
-            self.info.labels,
-            self.info.geometry,
-            task=self.info.task,
-            cache_mb=self.config.data.cache_mb,
-        )
+        return examples
+
+    def seen(self, split: str, frozen: FrozenPart | None) -> Labelled:
+        """Return one split as `frozen` has stored it, train with its views; as images without it."""
+        if frozen is None:
+            return self.loader(split)
+        examples = self.prepared.split(split)
+        return frozen.loader(examples, self.info.labels, self.info.task, views=split == "train")
 
     def report(
-        self, classifier: Any, loader: Loader, split: str, *, phase: str = "", data: str | None = None
+        self, model: Any, loader: Labelled, split: str, *, phase: str = "", data: str | None = None
     ) -> tuple[Report, Floats]:
         """Measure a classifier; return the report and the probabilities in the loader's order.
 
         Args:
-            classifier: This run's model, or one that may become it.
-            loader: The images.
+            model: This run's model, or one that may become it, or the part of one that takes features.
+            loader: The images, or their features.
             split: What to call them.
             phase: The phase the classifier came from; that of the run's model when left out.
             data: Their source when they are not this run's own.
         """
-        evaluation, outputs = measure(classifier, loader, self.info.task, f"evaluating on {split}")
+        evaluation, outputs = measure(model, loader, self.info.task, f"evaluating on {split}")
         trained_on = {example.sha256 for example in self.prepared.split("train")} | self._source_trained_on()
         report = Report(
             data=data or str(self.config.data.source),
@@ -115,7 +132,7 @@ class StoredRun:
         except (ValueError, KeyError, TypeError) as error:
             raise _damaged(self.run, f"{file}: {error}") from error
 
-    def write_report(self, folder: Path, report: Report, loader: Loader, outputs: Floats) -> None:
+    def write_report(self, folder: Path, report: Report, loader: Labelled, outputs: Floats) -> None:
         """Write metrics.json and predictions.csv."""
         predictions = predictions_csv(loader.examples, outputs, self.info.labels, self.info.task)
         write_text(folder / "predictions.csv", predictions)

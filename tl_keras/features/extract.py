@@ -1,0 +1,131 @@
+"""Filling a store: decoding and the network at the same time, what is there already left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from tl_keras.console import say
+from tl_keras.data.check import Pixels, in_threads, opened
+from tl_keras.data.example import Example
+from tl_keras.features.extractor import Extractor, Rows
+from tl_keras.features.store import Store
+from tl_keras.features.views import View
+from tl_keras.geometry import Geometry
+
+CHUNK_SECONDS, CHUNK_BYTES = 20.0, 64 * 2**20
+"""A killed extraction loses no more than this."""
+
+Progress = Callable[[int], None]
+
+
+def extract(
+    examples: Iterable[Example], geometry: Geometry, extractor: Extractor, store: Store, on_progress: Progress
+) -> list[Example]:
+    """Check every image, and store the rows of those that are readable and not stored yet.
+
+    Returns:
+        The examples in the same order with `sha256` and `problem`, as `check` gives them.
+    """
+    checked: list[Example] = []
+
+    def new() -> Iterator[tuple[str, Pixels]]:
+        for example, pixels in opened(examples, geometry, known=store):
+            checked.append(example)
+            on_progress(1)
+            if pixels is not None:
+                yield example.sha256, pixels
+
+    with _alone(store):
+        _fill(store, extractor, new())
+    return checked
+
+
+def extract_view(
+    examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, view: View,
+    on_progress: Progress,
+) -> None:  # fmt: skip
+    """Store the rows of a changed copy of every image that is not stored yet."""
+
+    def new() -> Iterator[tuple[str, Pixels]]:
+        missing = [example for example in examples if example.sha256 not in store]
+        on_progress(len(examples) - len(missing))
+        for made in in_threads(lambda e: (e.sha256, view.pixels(e, geometry)), missing, geometry):
+            on_progress(1)
+            yield made
+
+    with _alone(store):
+        _fill(store, extractor, new())
+
+
+def _fill(store: Store, extractor: Extractor, images: Iterable[tuple[str, Pixels]]) -> None:
+    """Store the rows of (hash, pixels), batch by batch; an interruption keeps what is done."""
+    chunk = _Chunk(store)
+    batch: dict[str, Pixels] = {}
+    try:
+        for sha256, pixels in images:
+            if sha256 not in chunk:
+                batch[sha256] = pixels
+            if len(batch) == extractor.batch_size:
+                chunk.add(list(batch), extractor(np.stack(list(batch.values()))))
+                batch = {}
+        if batch:
+            chunk.add(list(batch), extractor(np.stack(list(batch.values()))))
+    finally:
+        chunk.flush()
+
+
+class _Chunk:
+    """Rows on their way into a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._hashes: dict[str, None] = {}
+        self._rows: list[Rows] = []
+        self._since = time.monotonic()
+
+    def __contains__(self, sha256: str) -> bool:
+        return sha256 in self._hashes or sha256 in self._store
+
+    def add(self, hashes: Sequence[str], rows: Rows) -> None:
+        self._hashes |= dict.fromkeys(hashes)
+        self._rows.append(rows)
+        full = sum(rows.nbytes for rows in self._rows) >= CHUNK_BYTES
+        if full or time.monotonic() - self._since >= CHUNK_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._rows:
+            self._store.add(list(self._hashes), np.concatenate(self._rows))
+        self._hashes, self._rows, self._since = {}, [], time.monotonic()
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """Let one process at a time fill a store: the next one finds what it needs there."""
+    folder = store.folder
+    if folder is None:
+        yield
+        return
+    lock = FileLock(_lock_file(folder))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another tlk computes the same features; waiting for it")
+        lock.acquire()
+    try:
+        store.refresh()
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_file(folder: Path) -> Path:
+    locks = folder.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return locks / folder.name

@@ -1,0 +1,127 @@
+"""The frozen part of a network together with what is stored of it: each image goes through it once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tl_keras.config import AugmentConfig, RuntimeConfig
+from tl_keras.console import progress, say
+from tl_keras.data.decode import DECODING, broken_since
+from tl_keras.data.example import Example
+from tl_keras.features.extract import extract, extract_view
+from tl_keras.features.extractor import Extractor
+from tl_keras.features.loader import FeatureLoader
+from tl_keras.features.room import features_dir, make_room
+from tl_keras.features.store import Store, open_store
+from tl_keras.features.views import View
+from tl_keras.geometry import Geometry
+from tl_keras.model_info import Task
+
+
+class FrozenPart:
+    """Checks images and stores their features, in one pass; what is stored already is not computed again.
+
+    Args:
+        model: From uint8 [batch, H, W, 3] to activations.
+        about: What the activations depend on besides weights, images and how these are decoded.
+        geometry: The model's input size.
+        runtime: For dtype and budget.
+    """
+
+    def __init__(
+        self, model: keras.Model, about: Mapping[str, Any], geometry: Geometry, runtime: RuntimeConfig
+    ) -> None:
+        self._geometry = geometry
+        self._budget = runtime.store_gb * 2**30
+        self._root: Path | None = features_dir()
+        resizing = [geometry.height, geometry.width, geometry.resize, geometry.crop_fraction]
+        about = {**about, "resizing": resizing, "decoding": DECODING}
+        self.extractor = Extractor(model, about, runtime.feature_dtype)
+        self._store = self._open({})
+        self._views: list[Store] = []
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one image's row."""
+        return math.prod(self.extractor.shape) * self.extractor.dtype.itemsize
+
+    def make_room(self, rows: int) -> bool:
+        """Return whether the disk and the budget have room for the rows of so many images and views."""
+        assert self._root is not None
+        needed = max(0, rows - len(self._store)) * (self.row_bytes + 32)
+        return make_room(self._root, needed, self._budget, keep=self._folders())
+
+    def keep_in_memory(self) -> None:
+        """Store nothing on disk; what lies there is not used either."""
+        self._root = None
+        self._store = self._open({})
+
+    def check(self, examples: Sequence[Example]) -> list[Example]:
+        """Check every image and store its row; return the examples with `sha256` and `problem`."""
+        with progress("computing features", len(examples)) as advance:
+            return extract(examples, self._geometry, self.extractor, self._store, advance)
+
+    def recheck(self, examples: Sequence[Example]) -> list[Example]:
+        """Store the rows of images that were readable before.
+
+        Raises:
+            DataError: One cannot be read any more.
+        """
+        checked = self.check(examples)
+        for example in checked:
+            if example.problem:
+                raise broken_since(example.path, example.problem)
+        return checked
+
+    def make_views(self, examples: Sequence[Example], augment: AugmentConfig, seed: int) -> None:
+        """Store the rows of changed copies of checked images, `augment.views` of each."""
+        for number in range(1, augment.views + 1):
+            view = View(augment, seed, number)
+            store = self._open({"augment": view.about})
+            self._views.append(store)
+            with progress(f"computing features of view {number}/{augment.views}", len(examples)) as advance:
+                extract_view(examples, self._geometry, self.extractor, store, view, advance)
+
+    def loader(
+        self, examples: Sequence[Example], classes: Sequence[str], task: Task, *, views: bool = False
+    ) -> FeatureLoader:
+        """Return a loader of checked images, as they are or with their views."""
+        stores = [self._store, *(self._views if views else ())]
+        return FeatureLoader(examples, classes, task, stores)
+
+    def seconds_per_image(self) -> float:
+        """Return how long the network takes for an image, measured now on one batch."""
+        batch = np.zeros(
+            (self.extractor.batch_size, self._geometry.height, self._geometry.width, 3), np.uint8
+        )
+        self.extractor(batch)  # the first call compiles
+        started = time.perf_counter()
+        self.extractor(batch)
+        return (time.perf_counter() - started) / len(batch)
+
+    def note_use(self, run: Path) -> None:
+        """Remember which run uses these features."""
+        for store in (self._store, *self._views):
+            store.note_use(run.absolute())
+
+    def _open(self, more: Mapping[str, Any]) -> Store:
+        extractor = self.extractor
+        return open_store(self._root, {**extractor.about, **more}, extractor.shape, extractor.dtype)
+
+    def _folders(self) -> list[Path]:
+        return [store.folder for store in (self._store, *self._views) if store.folder is not None]
+
+
+def say_no_room(frozen: FrozenPart, rows: int, what: str) -> None:
+    """Say that features are not stored, what follows, and what to do about it."""
+    say(
+        f"no room to store {rows * frozen.row_bytes / 2**30:.2g} GiB of features within runtime.store_gb and "
+        f"on the disk of {features_dir()}: {what} (see: tlk cache)"
+    )

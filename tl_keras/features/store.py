@@ -1,0 +1,157 @@
+"""Rows of features on disk, by the hash of the image they were made of.
+
+    features/FINGERPRINT/
+        about.json           all that a row depends on besides the image
+        runs.txt             the runs that used it
+        HASH.npy             a chunk: a table of (sha256, row); its name is the hash of its content
+
+A chunk is written aside, renamed, and never changed: a reader sees all of it or nothing, and two processes
+need not agree on anything. Whatever does not hash to its name is removed, and its rows are computed anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tl_keras.console import warn
+from tl_keras.errors import RunError
+from tl_keras.features.extractor import Rows, fingerprint
+from tl_keras.files import remove, write_text, written_aside
+
+ABOUT_FILE, RUNS_FILE = "about.json", "runs.txt"
+
+
+class Store:
+    """The rows of one fingerprint.
+
+    Args:
+        folder: Where they lie; None keeps them in memory, for this process only.
+        about: What they depend on.
+        shape: Of one row.
+        dtype: Of one row.
+    """
+
+    def __init__(
+        self, folder: Path | None, about: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        self.folder = folder
+        self.shape = shape
+        self.dtype = dtype
+        self._about = about
+        self._record = np.dtype([("sha256", "V32"), ("row", dtype, shape)])
+        self._chunks: list[Rows] = []
+        self._read: set[str] = set()
+        self._place: dict[str, tuple[int, int]] = {}  # hash of an image -> chunk, row
+        self.refresh()
+
+    def __contains__(self, sha256: object) -> bool:
+        return sha256 in self._place
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def refresh(self) -> None:
+        """Take in the chunks that were written since the last look, after a check of their content."""
+        if self.folder is None:
+            return
+        lost = 0
+        for file in sorted(self.folder.glob("[0-9a-f]*.npy")):
+            if file.name not in self._read:
+                lost += not self._take_in(file)
+        if lost:
+            warn(f"{lost} damaged files of stored features were removed; these are computed anew.")
+
+    def add(self, hashes: Sequence[str], rows: Rows) -> None:
+        """Keep the rows [n, *shape] of n images; on disk, where there is one with room."""
+        table = np.empty(len(hashes), self._record)
+        table["sha256"] = np.frombuffer(bytes.fromhex("".join(hashes)), "V32")
+        table["row"] = rows
+        try:
+            written = self.folder is not None and self._take_in(self._write(self.folder, table))
+        except RunError as error:
+            warn(f"{error} Features are kept in memory, for this time only.")
+            self.folder, written = None, False
+        if not written:
+            self._append(table)
+
+    def places(self, hashes: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return int64 [n, 2], chunk and row, of n images that are all here."""
+        return np.array([self._place[sha256] for sha256 in hashes], np.int64).reshape(-1, 2)
+
+    def rows(self, places: npt.NDArray[np.int64]) -> Rows:
+        """Return the rows [n, *shape] at `places`, int64 [n, 2]."""
+        found = np.empty((len(places), *self.shape), self.dtype)
+        for chunk in np.unique(places[:, 0]):
+            here = places[:, 0] == chunk
+            found[here] = self._chunks[chunk]["row"][places[here, 1]]
+        return found
+
+    def note_use(self, run: Path) -> None:
+        """Remember that `run` uses these features, and that they were used now."""
+        if self.folder is None or not self.folder.is_dir():
+            return
+        users = runs_of(self.folder)
+        with suppress(RunError):  # a full disk is no reason to stop
+            if str(run) not in users:
+                write_text(self.folder / RUNS_FILE, "".join(f"{user}\n" for user in [*users, run]))
+        with suppress(OSError):
+            os.utime(self.folder)
+
+    def _write(self, folder: Path, table: Rows) -> Path:
+        if not (folder / ABOUT_FILE).is_file():
+            write_text(folder / ABOUT_FILE, json.dumps(self._about, indent=2) + "\n")
+        content = io.BytesIO()
+        np.save(content, table, allow_pickle=False)
+        file = folder / f"{_short(hashlib.sha256(content.getbuffer()))}.npy"
+        with written_aside(file) as aside:
+            aside.write_bytes(content.getbuffer())
+        return file
+
+    def _take_in(self, file: Path) -> bool:
+        """Map a chunk into memory; remove it and return False if it is not what its name says."""
+        try:
+            # Read, not mapped, for the hash: what is mapped and touched counts as this process's memory.
+            with file.open("rb") as stream:
+                whole = _short(hashlib.file_digest(stream, "sha256")) == file.stem
+            table = np.load(file, mmap_mode="r", allow_pickle=False) if whole else None
+        except FileNotFoundError:
+            return True  # another process made room in the meantime
+        if table is None or table.dtype != self._record:
+            remove(file)
+            return False
+        self._read.add(file.name)
+        self._append(table)
+        return True
+
+    def _append(self, table: Rows) -> None:
+        number, digits = len(self._chunks), table["sha256"].tobytes().hex()
+        self._chunks.append(table)
+        self._place |= {digits[64 * row : 64 * (row + 1)]: (number, row) for row in range(len(table))}
+
+
+def open_store(root: Path | None, about: Mapping[str, Any], shape: tuple[int, ...], dtype: Any) -> Store:
+    """Return the store of everything that `about` describes, below `root`; in memory if that is None."""
+    return Store(root / fingerprint(about) if root else None, about, shape, dtype)
+
+
+def runs_of(folder: Path) -> list[str]:
+    """Return the runs that used the store in `folder`."""
+    try:
+        return (folder / RUNS_FILE).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _short(digest: Any) -> str:
+    # A part of SHA-256 is plenty against damage; nobody is defended against here.
+    return str(digest.hexdigest()[:24])

@@ -1,0 +1,71 @@
+"""Changed copies of images, each a function of the image's content, the seed and the copy's number."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.config import AugmentConfig
+from tl_keras.data.augment import augmenter
+from tl_keras.data.check import Pixels
+from tl_keras.data.decode import broken_since, decode, read_bytes, upright_size
+from tl_keras.data.example import Example
+from tl_keras.data.pipelines import random_box
+from tl_keras.errors import BadImage
+from tl_keras.geometry import Geometry
+
+
+class View:
+    """One of the changed copies of every image.
+
+    Args:
+        augment: What is changed.
+        seed: Another seed is another change.
+        number: Which of the copies, from 1.
+    """
+
+    def __init__(self, augment: AugmentConfig, seed: int, number: int) -> None:
+        self._augment = augment
+        self._seed = f"{seed}:{number}"
+        self.about = {**augment.model_dump(mode="json", exclude={"views"}), "seed": seed, "view": number}
+        self._change = _compiled(augment)
+
+    def pixels(self, example: Example, geometry: Geometry) -> Pixels:
+        """Return the changed image, uint8 [H, W, 3].
+
+        Raises:
+            DataError: It could be read when it was checked, and cannot any more.
+        """
+        key = hashlib.sha256(f"{self._seed}:{example.sha256}".encode()).digest()
+        try:
+            pixels = self._cropped(example, geometry, key)
+        except BadImage as error:
+            raise broken_since(example.path, str(error)) from error
+        return pixels if self._change is None else self._change(pixels, np.frombuffer(key[:8], np.int32))
+
+    def _cropped(self, example: Example, geometry: Geometry, key: bytes) -> Pixels:
+        smallest = self._augment.random_resized_crop
+        if smallest == 0:
+            return decode(example.path, geometry)
+        data = read_bytes(example.path)
+        draws = np.random.default_rng(list(key)).random(4, np.float32)
+        return decode(data, geometry, random_box(*upright_size(data), smallest, draws))
+
+
+def _compiled(augment: AugmentConfig) -> Any:
+    """Return a function of (uint8 [H, W, 3], int32 [2]) that changes one image, or None if nothing is on."""
+    change = augmenter(augment)
+    if change is None:
+        return None
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def one(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        return change(images, tf.zeros([1, 1]), key)[0]
+
+    def changed(pixels: Pixels, key: Any) -> Pixels:
+        return np.asarray(one(tf.constant(pixels[None]), tf.constant(key)))[0]
+
+    return changed

@@ -1,0 +1,27 @@
+"""Mean and deviation of features, as they are read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tl_keras.data.pipelines import Labelled
+from tl_keras.training.head_bank import Floats
+
+ROWS_AT_ONCE = 4096
+LEAST_DEVIATION = 1e-6
+
+
+def column_statistics(features: Labelled) -> tuple[Floats, Floats]:
+    """Return mean and deviation, float32 [D], of each column of the features as they are (the first view).
+
+    A column that is constant has the deviation 1.
+    """
+    count = len(features)
+    total = squares = np.zeros(features.element.shape, np.float64)
+    for start in range(0, count, ROWS_AT_ONCE):
+        rows = features.load(np.arange(start, min(start + ROWS_AT_ONCE, count))).astype(np.float64)
+        total = total + rows.sum(axis=0)
+        squares = squares + (rows**2).sum(axis=0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return mean.astype(np.float32), np.where(deviation > LEAST_DEVIATION, deviation, 1).astype(np.float32)

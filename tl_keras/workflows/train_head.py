@@ -1,0 +1,113 @@
+"""The first phase: a head on a frozen network, trained on stored features or on whole images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tl_keras.config import Config, HeadConfig
+from tl_keras.console import say
+from tl_keras.data.pipelines import Labelled, evaluation_batches
+from tl_keras.evaluation.forward import probabilities
+from tl_keras.features.frozen import FrozenPart
+from tl_keras.files import write_text
+from tl_keras.models.assemble import head_of, with_head
+from tl_keras.models.standardize import fold, on_standardized
+from tl_keras.training.device import DevicePlan
+from tl_keras.training.head_search import search_head
+from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.training.statistics import column_statistics
+from tl_keras.workflows.baseline import against_scratch
+from tl_keras.workflows.stored import StoredRun
+
+SEARCH_FILE = "head_search.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedHead:
+    """A classifier with a trained head.
+
+    Attributes:
+        stored: Its run, with the settings that were chosen.
+        classifier: All of it.
+        model: The part that takes the rows of `reported`: the classifier for images, its head for features.
+        reported: The images or features of the reported split.
+        phase: How the training went.
+    """
+
+    stored: StoredRun
+    classifier: Any
+    model: Any
+    reported: Labelled
+    phase: PhaseResult
+
+
+def train_head(
+    stored: StoredRun, trunk: keras.Model, frozen: FrozenPart | None, device: DevicePlan, phase: str
+) -> TrainedHead:
+    """Choose a head where the settings leave it open, put it on `trunk` and train it.
+
+    Args:
+        stored: The run: settings, and images with their splits.
+        trunk: The network below the head.
+        frozen: Its stored features of all images; None to train on whole images.
+        device: What to train on.
+        phase: Name of the phase.
+    """
+    folder = stored.run.phases_dir / phase
+    with stored.seen("train", frozen) as train, stored.seen("val", frozen) as val:
+        config = _with_head(stored.config, train if frozen else None, folder)
+        stored = replace(stored, config=config)
+        assert config.head is not None
+        # Anew, so that a head that is read from the settings starts as one that was searched for.
+        keras.utils.set_random_seed(config.runtime.seed)
+        with device.strategy.scope():
+            classifier = with_head(trunk, config.head, classes=len(stored.info.labels), task=stored.info.task)
+            model = head_of(classifier) if frozen else classifier
+        if config.head.standardize:
+            done = _train_standardized(model, train, val, config, device, folder)
+        else:
+            done = train_phase(model, train, val, config, config.train, device, folder)
+        if config.baseline == "scratch":
+            _compare_with_scratch(stored, model, val, frozen, device, done, folder)
+    reported = stored.seen(stored.prepared.reported_split, frozen)
+    return TrainedHead(stored, classifier, model, reported, done)
+
+
+def _with_head(config: Config, features: Labelled | None, folder: Path) -> Config:
+    """Return the settings with a head: as it is asked for, or the best on `features`, or a linear one."""
+    if config.head is not None:
+        return config
+    search = search_head(features, config) if features is not None else None
+    if search is None:
+        return config.model_copy(update={"head": HeadConfig()})
+    say(search.describe())
+    write_text(folder / SEARCH_FILE, search.to_csv())
+    return search.applied_to(config)
+
+
+def _train_standardized(
+    head: keras.Model, train: Labelled, val: Labelled, config: Config, device: DevicePlan, folder: Path
+) -> PhaseResult:
+    mean, deviation = column_statistics(train)
+    with device.strategy.scope():
+        model = on_standardized(head, mean, deviation)
+    done = train_phase(model, train, val, config, config.train, device, folder)
+    fold(head, mean, deviation)
+    return done
+
+
+def _compare_with_scratch(
+    stored: StoredRun, model: Any, val: Labelled, frozen: FrozenPart | None, device: DevicePlan,
+    done: PhaseResult, folder: Path,
+) -> None:  # fmt: skip
+    """Train the same network from scratch, for as long as features and head take, and compare."""
+    ours, _ = probabilities(model, evaluation_batches(val, stored.config.train.batch_size))
+    seconds = done.seconds
+    if frozen is not None:
+        seconds += len(stored.prepared.split("train")) * frozen.seconds_per_image()
+    with stored.loader("train") as train, stored.loader("val") as val_images:
+        against_scratch(stored.config, ours, train, val_images, device, seconds, folder)
