@@ -59,6 +59,7 @@ def tiny(alive):
             "model.backbone": "MobileNet",
             "model.options": {"alpha": 0.25},
             "model.weights": str(alive),
+            "head.dropout": 0.2,
             "train.epochs": 2,
             "train.batch_size": 16,
             "finetune.epochs": 1,

@@ -19,6 +19,7 @@ BASE = {
     "errors",
     "runtime",
     "quiet",
+    "constant_weights",
     "version",
 }
 LEVELS = [

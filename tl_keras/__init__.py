@@ -1,7 +1,7 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`, `backbones`, `runs`.
+`fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`, `backbones`, `runs`, `cache`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tl_keras.version import __version__
 if TYPE_CHECKING:
     from tl_keras.config import Config, load_config, pretraining_defaults
     from tl_keras.workflows.backbones import backbones
+    from tl_keras.workflows.cache import cache
     from tl_keras.workflows.evaluate import evaluate
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
@@ -26,6 +27,7 @@ __all__ = [
     "Config",
     "__version__",
     "backbones",
+    "cache",
     "evaluate",
     "export",
     "fit",

@@ -126,9 +126,9 @@ class AugmentConfig(Section):
         return self.mixup > 0 or self.cutmix > 0
 
     @property
-    def is_on(self) -> bool:
-        """Whether anything is changed at all."""
-        return self.model_copy(update={"views": 1}) != AugmentConfig(views=1)
+    def stored_views(self) -> int:
+        """How many changed copies of each image are stored: none, when nothing is changed."""
+        return self.views if self.model_copy(update={"views": 1}) != AugmentConfig(views=1) else 0
 
 
 class ScheduleConfig(Section):

@@ -11,7 +11,7 @@ from tests.cli.tlk import Tlk
 
 TINY = (
     "--backbone", "MobileNet", "--backbone-option", "alpha=0.25", "--weights", "none",
-    "--image-size", "32", "--epochs", "1", "--batch-size", "16",
+    "--image-size", "32", "--epochs", "1", "--batch-size", "16", "--set", "head.dropout=0.2",
 )  # fmt: skip
 
 

@@ -72,7 +72,16 @@ def test_a_stopped_fit_leaves_nothing_half_written(photos, tmp_path, tiny_option
 
 def test_what_a_killed_fit_left_is_swept_by_the_next(photos, tmp_path, tiny_options):
     options = ("fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", "r")
-    command = [sys.executable, "-m", "tl_keras", *map(str, options), "--epochs", "500"]
+    command = [
+        sys.executable,
+        "-m",
+        "tl_keras",
+        *map(str, options),
+        "--epochs",
+        "500",
+        "--set",
+        "features=off",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stderr is not None
     for line in process.stderr:
@@ -87,7 +96,16 @@ def test_what_a_killed_fit_left_is_swept_by_the_next(photos, tmp_path, tiny_opti
 
 def test_two_processes_do_not_write_one_run(photos, tmp_path, tiny_options):
     options = ("fit", photos, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", "r")
-    command = [sys.executable, "-m", "tl_keras", *map(str, options), "--epochs", "500"]
+    command = [
+        sys.executable,
+        "-m",
+        "tl_keras",
+        *map(str, options),
+        "--epochs",
+        "500",
+        "--set",
+        "features=off",
+    ]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heed_interrupts)
     assert first.stderr is not None
     first.stderr.readline()

@@ -27,6 +27,7 @@ from tl_keras.cli.options import (
     *NETWORK,
     setting("--weights", "model.weights", "pretrained, none, a run of tlk pretrain, or a weights file."),
     setting("--resize", "data.resize", "squash, crop or pad."),
+    setting("--features", "features", "on, or off: whole images in every epoch."),
     setting("--task", "data.task", "multiclass or multilabel."),
     DATA_DIR,
     *TRAINING,

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from tl_keras.cli.backbones import backbones
+from tl_keras.cli.cache import cache
 from tl_keras.cli.evaluate import evaluate
 from tl_keras.cli.export import export
 from tl_keras.cli.fit import fit
@@ -47,7 +48,7 @@ def tlk() -> None:
     """
 
 
-for command in (fit, unfreeze_and_finetune, evaluate, predict, export, pretrain, runs, backbones):
+for command in (fit, unfreeze_and_finetune, evaluate, predict, export, pretrain, runs, cache, backbones):
     tlk.add_command(command)
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shlex
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tl_keras.console import result, table, warn
+from tl_keras.console import progress, result, table, warn
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.result import ClassScore, Evaluation
+    from tl_keras.features.room import StoredFeatures
     from tl_keras.models.backbones import Backbone
     from tl_keras.workflows.evaluate import EvaluateResult
     from tl_keras.workflows.export import ExportResult
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from tl_keras.workflows.unfreeze_and_finetune import FinetuneResult
 
 MOST_CONFUSION_COLUMNS = 12
+TABLE_ROWS = 500
+MOST_RUNS = 3
 GOOD_AGREEMENT = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
 
 
@@ -128,24 +134,32 @@ def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
     printers = {"table": _predictions_table, "json": _predictions_json, "csv": _predictions_csv}
     failed = 0
 
-    def counted() -> Iterable[Prediction]:
+    def counted(advance: Callable[[int], None]) -> Iterable[Prediction]:
         nonlocal failed
         for prediction in predictions:
             failed += bool(prediction.error)
+            advance(1)
             yield prediction
 
-    printers[form](counted())
+    on_one_terminal = form != "table" and sys.stdout.isatty()  # a bar would be torn apart by the answers
+    with nullcontext(_silent) if on_one_terminal else progress("predicting", None) as advance:
+        printers[form](counted(advance))
     if failed:
         warn(f"{failed} image{'s' if failed > 1 else ''} could not be read.")
     return failed
 
 
+def _silent(_done: int) -> None:
+    """Stand in for a progress bar."""
+
+
 def _predictions_table(predictions: Iterable[Prediction]) -> None:
-    rows = [
+    rows = (
         (p.path, f"error: {p.error}" if p.error else "  ".join(map(_labelled, p.labels, p.scores)))
         for p in predictions
-    ]
-    table(("image", "classes"), rows)
+    )
+    while page := list(itertools.islice(rows, TABLE_ROWS)):
+        table(("image", "classes"), page)
 
 
 def _labelled(label: str, score: float) -> str:
@@ -197,6 +211,29 @@ def print_runs(runs: list[RunSummary], runs_dir: Path, *, as_json: bool) -> None
 def _run_row(run: RunSummary) -> tuple[str, ...]:
     accuracy = run.problem if run.accuracy is None else f"{run.accuracy:.3f} ({run.split}, {run.images})"
     return (run.name, run.made, Path(run.data).name, run.backbone, run.phase, accuracy)
+
+
+def print_cache(stores: list[StoredFeatures], *, as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(store) for store in stores])
+    if not stores:
+        warn("no features are stored.")
+        return None
+    table(("backbone", "up to", "pixels", "images", "MB", "last used", "runs"), [*map(_cache_row, stores)])
+    result(f"{sum(store.megabytes for store in stores):.1f} MB in {stores[0].folder.parent}")
+    return None
+
+
+def _cache_row(store: StoredFeatures) -> tuple[str, ...]:
+    about = store.about
+    view = f", view {about['augment']['view']}" if "augment" in about else ""
+    pixels = str(about.get("resizing", ["?"])[0])
+    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(store.used))
+    names = ", ".join(Path(run).name for run in store.runs[-MOST_RUNS:])
+    more = len(store.runs) - MOST_RUNS
+    names = f"{names} and {more} more" if more > 0 else names
+    known = (str(about.get("backbone", "?")), f"{about.get('cut', '?')}{view}", pixels)
+    return (*known, str(store.rows), f"{store.megabytes:.1f}", used, names)
 
 
 def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:

@@ -13,12 +13,12 @@ from filelock import FileLock, Timeout
 from tl_keras.console import say
 from tl_keras.data.check import Pixels, in_threads, opened
 from tl_keras.data.example import Example
-from tl_keras.features.extractor import Extractor, Rows
-from tl_keras.features.store import Store
+from tl_keras.features.extractor import Extractor
+from tl_keras.features.store import Rows, Store
 from tl_keras.features.views import View
 from tl_keras.geometry import Geometry
 
-CHUNK_SECONDS, CHUNK_BYTES = 20.0, 64 * 2**20
+CHUNK_SECONDS, CHUNK_BYTES = 5.0, 64 * 2**20
 """A killed extraction loses no more than this."""
 
 Progress = Callable[[int], None]

@@ -19,7 +19,7 @@ from tl_keras.features.extract import extract, extract_view
 from tl_keras.features.extractor import Extractor
 from tl_keras.features.loader import FeatureLoader
 from tl_keras.features.room import features_dir, make_room
-from tl_keras.features.store import Store, open_store
+from tl_keras.features.store import KEY_BYTES, Store, open_store
 from tl_keras.features.views import View
 from tl_keras.geometry import Geometry
 from tl_keras.model_info import Task
@@ -33,6 +33,10 @@ class FrozenPart:
         about: What the activations depend on besides weights, images and how these are decoded.
         geometry: The model's input size.
         runtime: For dtype and budget.
+
+    Attributes:
+        extractor: The network.
+        stored: The rows of images as they are.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class FrozenPart:
         resizing = [geometry.height, geometry.width, geometry.resize, geometry.crop_fraction]
         about = {**about, "resizing": resizing, "decoding": DECODING}
         self.extractor = Extractor(model, about, runtime.feature_dtype)
-        self._store = self._open({})
+        self.stored = self._open({})
         self._views: list[Store] = []
 
     @property
@@ -55,18 +59,18 @@ class FrozenPart:
     def make_room(self, rows: int) -> bool:
         """Return whether the disk and the budget have room for the rows of so many images and views."""
         assert self._root is not None
-        needed = max(0, rows - len(self._store)) * (self.row_bytes + 32)
+        needed = max(0, rows - len(self.stored)) * (self.row_bytes + KEY_BYTES)
         return make_room(self._root, needed, self._budget, keep=self._folders())
 
     def keep_in_memory(self) -> None:
         """Store nothing on disk; what lies there is not used either."""
         self._root = None
-        self._store = self._open({})
+        self.stored = self._open({})
 
     def check(self, examples: Sequence[Example]) -> list[Example]:
         """Check every image and store its row; return the examples with `sha256` and `problem`."""
         with progress("computing features", len(examples)) as advance:
-            return extract(examples, self._geometry, self.extractor, self._store, advance)
+            return extract(examples, self._geometry, self.extractor, self.stored, advance)
 
     def recheck(self, examples: Sequence[Example]) -> list[Example]:
         """Store the rows of images that were readable before.
@@ -81,19 +85,21 @@ class FrozenPart:
         return checked
 
     def make_views(self, examples: Sequence[Example], augment: AugmentConfig, seed: int) -> None:
-        """Store the rows of changed copies of checked images, `augment.views` of each."""
-        for number in range(1, augment.views + 1):
+        """Store the rows of changed copies of checked images, `augment.stored_views` of each."""
+        for number in range(1, augment.stored_views + 1):
             view = View(augment, seed, number)
             store = self._open({"augment": view.about})
             self._views.append(store)
-            with progress(f"computing features of view {number}/{augment.views}", len(examples)) as advance:
+            with progress(
+                f"computing features of view {number}/{augment.stored_views}", len(examples)
+            ) as advance:
                 extract_view(examples, self._geometry, self.extractor, store, view, advance)
 
     def loader(
         self, examples: Sequence[Example], classes: Sequence[str], task: Task, *, views: bool = False
     ) -> FeatureLoader:
         """Return a loader of checked images, as they are or with their views."""
-        stores = [self._store, *(self._views if views else ())]
+        stores = [self.stored, *(self._views if views else ())]
         return FeatureLoader(examples, classes, task, stores)
 
     def seconds_per_image(self) -> float:
@@ -108,7 +114,7 @@ class FrozenPart:
 
     def note_use(self, run: Path) -> None:
         """Remember which run uses these features."""
-        for store in (self._store, *self._views):
+        for store in (self.stored, *self._views):
             store.note_use(run.absolute())
 
     def _open(self, more: Mapping[str, Any]) -> Store:
@@ -116,7 +122,7 @@ class FrozenPart:
         return open_store(self._root, {**extractor.about, **more}, extractor.shape, extractor.dtype)
 
     def _folders(self) -> list[Path]:
-        return [store.folder for store in (self._store, *self._views) if store.folder is not None]
+        return [store.folder for store in (self.stored, *self._views) if store.folder is not None]
 
 
 def say_no_room(frozen: FrozenPart, rows: int, what: str) -> None:

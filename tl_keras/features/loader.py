@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tl_keras.data.example import Example
 from tl_keras.data.pipelines import Indices, Labelled
-from tl_keras.features.extractor import Rows
-from tl_keras.features.store import Store
+from tl_keras.features.store import Rows, Store
 from tl_keras.model_info import Task
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tl_keras.data.cache import cache_dir
-from tl_keras.features.store import ABOUT_FILE, runs_of
+from tl_keras.features.store import ABOUT_FILE, KEY_BYTES, runs_of
 from tl_keras.files import remove
 
 SPARE = 2**30
@@ -24,6 +27,7 @@ class StoredFeatures:
     Attributes:
         folder: Where it lies.
         about: What its rows depend on, besides the image; empty when that cannot be read.
+        rows: Images in it.
         megabytes: Its size, MB.
         used: When it was last used, seconds since 1970.
         runs: Folders of the runs that used it.
@@ -31,6 +35,7 @@ class StoredFeatures:
 
     folder: Path
     about: dict[str, Any]
+    rows: int
     megabytes: float
     used: float
     runs: tuple[str, ...]
@@ -43,7 +48,7 @@ def features_dir() -> Path:
 
 def stored_features(root: Path) -> list[StoredFeatures]:
     """Return what is stored below `root`, the most recently used first."""
-    folders = [folder for folder in root.glob("*") if folder.is_dir()]
+    folders = [folder for folder in root.glob("[0-9a-f]*") if folder.is_dir()]
     return sorted(map(_describe, folders), key=lambda store: -store.used)
 
 
@@ -98,5 +103,6 @@ def _describe(folder: Path) -> StoredFeatures:
         about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         about = {}
-    used = folder.stat().st_mtime
-    return StoredFeatures(folder, about, _size(folder) / 1e6, used, tuple(runs_of(folder)))
+    row = math.prod(about.get("shape", ())) * np.dtype(about.get("dtype", "float32")).itemsize + KEY_BYTES
+    size, used = _size(folder), folder.stat().st_mtime
+    return StoredFeatures(folder, about, size // row, size / 1e6, used, tuple(runs_of(folder)))

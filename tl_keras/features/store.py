@@ -25,10 +25,12 @@ import numpy.typing as npt
 
 from tl_keras.console import warn
 from tl_keras.errors import RunError
-from tl_keras.features.extractor import Rows, fingerprint
 from tl_keras.files import remove, write_text, written_aside
 
+Rows = npt.NDArray[Any]
+
 ABOUT_FILE, RUNS_FILE = "about.json", "runs.txt"
+KEY_BYTES = 32
 
 
 class Store:
@@ -48,7 +50,7 @@ class Store:
         self.shape = shape
         self.dtype = dtype
         self._about = about
-        self._record = np.dtype([("sha256", "V32"), ("row", dtype, shape)])
+        self._record = np.dtype([("sha256", f"V{KEY_BYTES}"), ("row", dtype, shape)])
         self._chunks: list[Rows] = []
         self._read: set[str] = set()
         self._place: dict[str, tuple[int, int]] = {}  # hash of an image -> chunk, row
@@ -74,7 +76,7 @@ class Store:
     def add(self, hashes: Sequence[str], rows: Rows) -> None:
         """Keep the rows [n, *shape] of n images; on disk, where there is one with room."""
         table = np.empty(len(hashes), self._record)
-        table["sha256"] = np.frombuffer(bytes.fromhex("".join(hashes)), "V32")
+        table["sha256"] = np.frombuffer(bytes.fromhex("".join(hashes)), f"V{KEY_BYTES}")
         table["row"] = rows
         try:
             written = self.folder is not None and self._take_in(self._write(self.folder, table))
@@ -137,6 +139,11 @@ class Store:
         number, digits = len(self._chunks), table["sha256"].tobytes().hex()
         self._chunks.append(table)
         self._place |= {digits[64 * row : 64 * (row + 1)]: (number, row) for row in range(len(table))}
+
+
+def fingerprint(about: Mapping[str, Any]) -> str:
+    """Return 24 hexadecimal digits that stand for all values of `about`."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def open_store(root: Path | None, about: Mapping[str, Any], shape: tuple[int, ...], dtype: Any) -> Store:

@@ -154,7 +154,7 @@ class _Heads(tf.Module):
 
 
 def _glorot(inputs: int, outputs: int, heads: int, seed: int) -> tf.Tensor:
-    """Return a Glorot-uniform kernel, as Keras's Dense has it, the same for each head: [inputs, G, outputs]."""
+    """Return a Glorot-uniform kernel as of Keras's Dense, the same for each head: [inputs, G, outputs]."""
     limit = (6 / (inputs + outputs)) ** 0.5
     one = tf.random.stateless_uniform([inputs, 1, outputs], [seed, 0], -limit, limit)
     return tf.repeat(one, heads, axis=1)

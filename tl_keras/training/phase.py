@@ -92,7 +92,14 @@ def train_phase(
     if not steps:
         raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
     with device.strategy.scope():
-        _compile(model, phase, config.data.task, device, steps, together=_steps_together(train, steps))
+        _compile(
+            model,
+            phase,
+            config.data.task,
+            device,
+            steps,
+            together=_steps_together(train, steps, device.replicas),
+        )
     best = keras.callbacks.EarlyStopping(
         monitor=phase.monitor,
         mode=better_is(phase),
@@ -162,12 +169,13 @@ class TimeLimit(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _steps_together(train: Labelled, steps: int) -> int:
+def _steps_together(train: Labelled, steps: int, replicas: int) -> int:
     """Return how many steps TensorFlow does between two looks of Keras; a head's step is shorter than a look.
 
-    It divides the steps of an epoch, so that no call reaches into the next one.
+    It divides the steps of an epoch, so that no call reaches into the next one. Several replicas take single
+    steps: Keras's loop over several fails on a distributed iterator.
     """
-    if isinstance(train, Loader):
+    if isinstance(train, Loader) or replicas > 1:
         return 1
     return max(number for number in range(1, MOST_TOGETHER + 1) if steps % number == 0)
 

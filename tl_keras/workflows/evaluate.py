@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tl_keras.console import progress
-from tl_keras.data.check import check
-from tl_keras.data.pipelines import Loader
-from tl_keras.data.prepare import say_problems
+from tl_keras.data.example import Example
+from tl_keras.data.pipelines import Labelled, Loader
+from tl_keras.data.prepare import check_images, say_problems
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import DataError, did_you_mean
 from tl_keras.evaluation.report import Report
+from tl_keras.models.assemble import head_of, trunk_of
 from tl_keras.run import locked, open_run
+from tl_keras.workflows.frozen import frozen_trunk
 from tl_keras.workflows.stored import StoredRun, open_stored
 
 
@@ -28,6 +30,8 @@ class EvaluateResult:
 def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | None = None) -> EvaluateResult:
     """Measure a run's model: loss, accuracy with its interval, per class, confusion matrix.
 
+    Features that are stored are not computed again.
+
     Args:
         run: A finished run's folder.
         data: Other labelled images; None for the run's own.
@@ -39,9 +43,10 @@ def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | No
     with locked(open_run(Path(run)).folder):
         stored, classifier = open_stored(run)
         name = split or ("all" if data else stored.prepared.reported_split)
-        opened = _other_images(stored, str(data), split) if data else stored.loader(name)
-        with opened as loader:
-            report, outputs = stored.report(classifier, loader, name, data=str(data) if data else None)
+        wanted = _other_images(stored, str(data), split) if data else stored.images(name)
+        model, loader = _rows(stored, classifier, wanted, others=data)
+        with loader:
+            report, outputs = stored.report(model, loader, name, data=str(data) if data else None)
             folder = _folder(stored, name, data)
             stored.write_report(folder, report, loader, outputs)
     return EvaluateResult(report, folder)
@@ -55,20 +60,39 @@ def _folder(stored: StoredRun, split: str, data: str | Path | None) -> Path:
     return stored.run.folder / "evaluations" / what
 
 
-def _other_images(stored: StoredRun, data: str, split: str | None) -> Loader:
+def _rows(
+    stored: StoredRun, classifier: Any, wanted: Sequence[Example], others: str | Path | None
+) -> tuple[Any, Labelled]:
+    """Return the part of the classifier that is to be measured, and the rows that it takes.
+
+    Of the run's own images all must be readable; `others` may have broken ones, which are left out.
+    """
+    geometry, labels, task = stored.info.geometry, stored.info.labels, stored.info.task
+    if not stored.config.features:
+        examples = wanted if others is None else _readable(check_images(wanted, geometry), others)
+        return classifier, Loader(examples, labels, geometry, task=task, cache_mb=0)
+    frozen = frozen_trunk(trunk_of(classifier), stored.config, geometry, len(wanted), views=0)
+    examples = frozen.recheck(wanted) if others is None else _readable(frozen.check(wanted), others)
+    frozen.note_use(stored.run.folder)
+    return head_of(classifier), frozen.loader(examples, labels, task)
+
+
+def _other_images(stored: StoredRun, data: str, split: str | None) -> list[Example]:
     settings = stored.config.data.model_copy(update={"source": data})
     source = read_source(settings, for_training=False)
     _require_known(source.classes, stored.info.labels)
     wanted = [e for e in source.examples if split is None or e.split == split]
     if not wanted:
         raise DataError(f"{data} has no images of split {split!r}; leave --split out to use all of them.")
-    with progress("checking images", len(wanted)) as advance:
-        checked = check(wanted, stored.info.geometry, advance)
+    return wanted
+
+
+def _readable(checked: Sequence[Example], data: str | Path) -> list[Example]:
     say_problems(checked)
     good = [example for example in checked if not example.problem]
     if not good:
         raise DataError(f"No readable images in {data}.")
-    return Loader(good, stored.info.labels, stored.info.geometry, task=stored.info.task, cache_mb=0)
+    return good
 
 
 def _require_known(found: Sequence[str], known: Sequence[str]) -> None:

@@ -98,10 +98,10 @@ def _prepared(
     if not config.stores_features:
         prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
         return StoredRun(run, config, info, prepared), None
-    frozen = frozen_trunk(trunk, config, geometry, len(source.examples))
+    views = config.augment.stored_views
+    frozen = frozen_trunk(trunk, config, geometry, len(source.examples), views=views)
     prepared = prepare(source, config.data, seed, frozen.check)
-    if config.augment.is_on:
-        frozen.make_views(prepared.split("train"), config.augment, seed)
+    frozen.make_views(prepared.split("train"), config.augment, seed)
     return StoredRun(run, config, info, prepared), frozen
 
 

@@ -12,7 +12,9 @@ from tl_keras.geometry import Geometry
 from tl_keras.models.boundary import Cut
 
 
-def frozen_trunk(trunk: keras.Model, config: Config, geometry: Geometry, images: int) -> FrozenPart:
+def frozen_trunk(
+    trunk: keras.Model, config: Config, geometry: Geometry, images: int, *, views: int
+) -> FrozenPart:
     """Return everything below the head; its features stay in memory where the disk has no room for them.
 
     Args:
@@ -20,9 +22,10 @@ def frozen_trunk(trunk: keras.Model, config: Config, geometry: Geometry, images:
         config: All settings.
         geometry: The model's input size.
         images: How many images will be stored at most.
+        views: And changed copies of each.
     """
     frozen = FrozenPart(trunk, _about(config, f"pooling {config.model.pooling}"), geometry, config.runtime)
-    rows = images * (1 + (config.augment.views if config.augment.is_on else 0))
+    rows = images * (1 + views)
     if not frozen.make_room(rows):
         say_no_room(frozen, rows, "they are kept in memory, for this time only")
         frozen.keep_in_memory()
@@ -43,5 +46,4 @@ def _about(config: Config, cut: str) -> dict[str, Any]:
         "backbone": config.model.backbone,
         "options": config.model.options,
         "cut": cut,
-        "precision": keras.config.dtype_policy().name,
     }

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.data.decode import decode
+from tl_keras.data.check import in_threads
+from tl_keras.data.decode import decode, read_bytes
 from tl_keras.data.files import image_files
 from tl_keras.errors import BadImage, DataError
-from tl_keras.geometry import Geometry
-from tl_keras.inference.open import open_model
-from tl_keras.inference.predictor import Predictor
-
-BATCH_SIZE = 32
+from tl_keras.workflows.answers import BATCH_SIZE, Answers, Opened, answers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,8 @@ class Prediction:
 def predict(model: str | Path, images: Iterable[str | Path], *, top: int = 5) -> Iterator[Prediction]:
     """Yield one answer per image, in order, in constant memory.
 
+    A run does not compute again what is stored of an image from training or evaluation.
+
     Args:
         model: A run, a `.keras`, a SavedModel folder, a `.tflite` or an `.onnx`.
         images: Files, folders (searched with their subfolders) and globs.
@@ -51,8 +50,10 @@ def predict(model: str | Path, images: Iterable[str | Path], *, top: int = 5) ->
         ModelError: `model` is not a model.
         DataError: `images` names nothing at all. A file that is no image is an answer with an error.
     """
-    predictor = open_model(_model_file(Path(model)))
-    return _answers(predictor, find_images(images), top)
+    paths = find_images(images)
+    first = list(itertools.islice(paths, BATCH_SIZE + 1))
+    answers = answers_of(Path(model), many=len(first) > BATCH_SIZE)
+    return _predictions(answers, itertools.chain(first, paths), top)
 
 
 def find_images(images: Iterable[str | Path]) -> Iterator[str]:
@@ -83,34 +84,33 @@ def _expand(image: str) -> Iterator[str]:
     return itertools.chain([first], found)
 
 
-def _model_file(model: Path) -> Path:
-    """Return the model file of a run; anything else is itself."""
-    inside = model / "model.keras"
-    return inside if inside.is_file() else model
+def _predictions(answers: Answers, paths: Iterator[str], top: int) -> Iterator[Prediction]:
+    waiting: list[Opened] = []
+    for opened in in_threads(lambda path: _open(path, answers), paths, answers.geometry):
+        waiting.append(opened)
+        if len(waiting) == BATCH_SIZE:
+            yield from _answered(waiting, answers, top)
+            waiting = []
+    yield from _answered(waiting, answers, top)
 
 
-def _answers(predictor: Predictor, paths: Iterator[str], top: int) -> Iterator[Prediction]:
-    height, width = predictor.input_shape
-    info = predictor.info
-    geometry = info.geometry if info else Geometry(height, width)
-    labels = info.labels if info else tuple(f"class {i}" for i in range(predictor.output_classes))
-    with ThreadPoolExecutor() as threads:
-        while batch := list(itertools.islice(paths, BATCH_SIZE)):
-            pixels = list(threads.map(lambda path: _pixels(path, geometry), batch))
-            good = [image for image in pixels if not isinstance(image, BadImage)]
-            outputs = iter(predictor(np.stack(good)) if good else ())
-            for path, image in zip(batch, pixels, strict=True):
-                if isinstance(image, BadImage):
-                    yield Prediction(path, error=str(image))
-                else:
-                    yield _best(path, next(outputs), labels, top)
-
-
-def _pixels(path: str, geometry: Geometry) -> npt.NDArray[np.uint8] | BadImage:
+def _open(path: str, answers: Answers) -> Opened:
     try:
-        return decode(path, geometry)
+        data = read_bytes(path)
+        digest = hashlib.sha256(data).hexdigest()
+        return Opened(path, digest, None if digest in answers.known else decode(data, answers.geometry))
     except BadImage as error:
-        return error
+        return Opened(path, error=str(error))
+
+
+def _answered(images: list[Opened], answers: Answers, top: int) -> Iterator[Prediction]:
+    good = [image for image in images if not image.error]
+    scores = iter(answers(good) if good else ())
+    for image in images:
+        if image.error:
+            yield Prediction(image.path, error=image.error)
+        else:
+            yield _best(image.path, next(scores), answers.labels, top)
 
 
 def _best(path: str, scores: npt.NDArray[np.float32], labels: tuple[str, ...], top: int) -> Prediction:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,10 @@ class StoredRun:
                 + "\nPut them back, or train a new run."
             )
         return examples
+
+    def with_images(self, examples: Sequence[Example]) -> StoredRun:
+        """Return the run with these as its images."""
+        return replace(self, prepared=Prepared(tuple(examples), self.info.labels))
 
     def seen(self, split: str, frozen: FrozenPart | None) -> Labelled:
         """Return one split as `frozen` has stored it, train with its views; as images without it."""

@@ -11,19 +11,22 @@ import keras
 
 from tl_keras.config import Config
 from tl_keras.console import say
-from tl_keras.data.pipelines import Loader
+from tl_keras.data.pipelines import Labelled
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.report import Report
 from tl_keras.evaluation.result import Evaluation
 from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.features.frozen import FrozenPart
 from tl_keras.files import write_text, written_aside
 from tl_keras.models import backbones
+from tl_keras.models.boundary import Cut, cut_at_boundary
 from tl_keras.models.freezing import unfreeze
 from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import locked, open_run
 from tl_keras.training.device import plan_devices
 from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.workflows.frozen import frozen_below
 from tl_keras.workflows.stored import StoredRun, open_stored
 
 
@@ -52,6 +55,10 @@ class FinetuneResult:
 
 def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> FinetuneResult:
     """Unfreeze part of a run's backbone and train on at a low rate, BatchNorm in inference mode.
+
+    What the part that stays frozen makes of each image is computed once, and only the upper part is trained
+    on that: the same training, to rounding, as with whole images. MixUp and CutMix, `features: off` or a full
+    disk make it whole images in every epoch.
 
     The model of the run is replaced only when val says that it became better; everything of the phase
     is kept in `phases/N-finetune` either way.
@@ -82,17 +89,24 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
             config.finetune.unfreeze,
             config.finetune.train_batchnorm_affine,
         )
+        cut = cut_at_boundary(classifier) if config.stores_features else None
     say(f"{config.model.backbone} on {device.description}")
     say(f"unfrozen {config.finetune.unfreeze}: {opened.describe()}")
+    stored, frozen = _below(cut, stored, config)
+    model = classifier if frozen is None or cut is None else cut.upper
     split = stored.prepared.reported_split
-    with stored.loader("train") as train, stored.loader("val") as val, stored.loader(split) as reported:
-        val_before, before = _measure(stored, classifier, val, reported, stored.info.phase)
+    with (
+        stored.seen("train", frozen) as train,
+        stored.seen("val", frozen) as val,
+        stored.seen(split, frozen) as reported,
+    ):
+        val_before, before = _measure(stored, model, val, reported, stored.info.phase)
         name = stored.run.next_phase("finetune")
         with written_aside(stored.run.phases_dir / name) as phase_folder:
-            phase = train_phase(classifier, train, val, config, config.finetune, device, phase_folder)
+            phase = train_phase(model, train, val, config, config.finetune, device, phase_folder)
             info = replace(stored.info, phase=name)
             save_classifier(classifier, info, phase_folder / "model.keras")
-            val_after, after = _measure(stored, classifier, val, reported, name)
+            val_after, after = _measure(stored, model, val, reported, name)
             kept = _better(val_after, val_before)
             result = FinetuneResult(
                 stored.run.folder, kept, val_before, val_after, before[0], after[0], phase
@@ -106,6 +120,24 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
             kept_config = stored.config.model_copy(update={"finetune": config.finetune})
             write_text(stored.run.config_file, kept_config.to_yaml())
     return result
+
+
+def _below(cut: Cut | None, stored: StoredRun, config: Config) -> tuple[StoredRun, FrozenPart | None]:
+    """Store what the frozen lower part makes of the run's images, where there is one, and room for that.
+
+    Returns:
+        The run, with its images as they are now, and the lower part, None to train on whole images.
+    """
+    names = dict.fromkeys(("train", "val", stored.prepared.reported_split))
+    examples = [example for name in names for example in stored.images(name)]
+    rows = len(examples) + config.augment.stored_views * len(stored.prepared.split("train"))
+    frozen = cut and frozen_below(cut, config, stored.info.geometry, rows)
+    if not frozen:
+        return stored, None
+    stored = stored.with_images(frozen.recheck(examples))
+    frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+    frozen.note_use(stored.run.folder)
+    return stored, frozen
 
 
 def _require_no_source(folder: Path) -> None:
@@ -132,18 +164,18 @@ def _require_same(made_with: Config, wanted: Config) -> None:
     if changed:
         raise ConfigError(
             f"{', '.join(changed)} cannot be changed after `tlk fit`; "
-            "here finetune, augment and runtime can be set. For other settings train a new run."
+            "here finetune, augment, features and runtime can be set. For other settings train a new run."
         )
 
 
 def _measure(
-    stored: StoredRun, classifier: Any, val: Loader, reported: Loader, phase: str
+    stored: StoredRun, model: Any, val: Labelled, reported: Labelled, phase: str
 ) -> tuple[Evaluation, tuple[Report, Floats]]:
     """Return the evaluation on val, and the report on the reported split, which may be val too."""
-    on_val = stored.report(classifier, val, "val", phase=phase)
+    on_val = stored.report(model, val, "val", phase=phase)
     if stored.prepared.reported_split == "val":
         return on_val[0].evaluation, on_val
-    return on_val[0].evaluation, stored.report(classifier, reported, "test", phase=phase)
+    return on_val[0].evaluation, stored.report(model, reported, "test", phase=phase)
 
 
 def _better(after: Evaluation, before: Evaluation) -> bool:
