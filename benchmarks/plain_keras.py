@@ -1,11 +1,11 @@
-"""The transfer-learning recipe of the Keras guide, as a user would type it: what `tlk` is measured against.
+"""The transfer-learning recipe of the Keras guide, as users type it: what `tlk` is measured against.
 
     KERAS_HOME=... python benchmarks/plain_keras.py DATA --epochs 10 [--backbone MobileNetV2] [--alpha 0.35]
         [--finetune BLOCK --finetune-epochs 5] [--seed 0]
 
 The base is part of the model, so every image goes through it in every epoch; images are decoded by
-`image_dataset_from_directory`, cached in memory and preprocessed in the model; Adam 1e-3 for the head, 1e-5 for
-the second phase. With --augment also the guide's random flip and rotation, in every epoch. DATA has class
+`image_dataset_from_directory`, cached in memory and preprocessed in the model; Adam 1e-3 for the head, 1e-5
+for the second phase. With --augment also the guide's random flip and rotation, in every epoch. DATA has class
 folders, or train/ and val/ with those. Prints JSON.
 """
 

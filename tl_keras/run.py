@@ -4,7 +4,7 @@ saved_models/NAME/
     config.yaml       every setting; `tlk fit --config` on it repeats the run
     labels.txt        class names in the order of the model's outputs
     manifest.csv      every image: path, label, split, content hash, why it was left out
-    phases/1-head/    history.csv, summary.json and model.keras of each training phase
+    phases/1-head/    history.csv, summary.json and model.keras of each training phase; head_search.csv
     model.keras       the best model so far
     metrics.json      how good it is, on which images
     predictions.csv   what it said to each of them

@@ -101,8 +101,8 @@ def test_stored_features_give_what_whole_images_give(tlk, photos, tmp_path):
 @pytest.mark.usefixtures("cache")
 def test_the_second_phase_stores_the_boundary_and_evaluation_agrees(tlk, photos, tmp_path):
     assert tlk("fit", photos, *LINEAR, "--name", "a", "--runs-dir", tmp_path).code == 0
-    done = tlk("unfreeze-and-finetune", tmp_path / "a", "--unfreeze", "from:block3", "--learning-rate", "1e-3",
-               "--json")  # fmt: skip
+    options = ("--unfreeze", "from:block3", "--learning-rate", "1e-3", "--json")
+    done = tlk("unfreeze-and-finetune", tmp_path / "a", *options)
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert "block2_out" in {store["about"]["cut"] for store in listed(tlk)}
@@ -195,3 +195,11 @@ def test_images_that_broke_since_training_are_named(tlk, tmp_path):
     for command in ("evaluate", "unfreeze-and-finetune"):
         done = tlk(command, tmp_path / "runs" / "a")
         assert done.code == 1 and "was readable when it was checked, and is not any more" in done.err
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tlk, photos, tmp_path, monkeypatch):
+    (tmp_path / "a file").write_text("in the way")
+    monkeypatch.setenv("TLK_CACHE", str(tmp_path / "a file" / "cache"))
+    done = tlk("fit", photos, *AUTO, "--runs-dir", tmp_path / "runs")
+    assert done.code == 0, done.err
+    assert "Cannot write" in done.err and "kept in memory" in done.err

@@ -61,9 +61,8 @@ class Labelled(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - not every loader holds much
         """Give memory back: TensorFlow keeps its callbacks, and so the loader, for the whole process."""
-        self.examples = list(self.examples)
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -18,7 +18,7 @@ from tl_keras.features.store import Rows, Store
 from tl_keras.features.views import View
 from tl_keras.geometry import Geometry
 
-CHUNK_SECONDS, CHUNK_BYTES = 5.0, 64 * 2**20
+CHUNK_SECONDS, CHUNK_BYTES = 5.0, 32 * 2**20
 """A killed extraction loses no more than this."""
 
 Progress = Callable[[int], None]
@@ -108,16 +108,10 @@ class _Chunk:
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
     """Let one process at a time fill a store: the next one finds what it needs there."""
-    folder = store.folder
-    if folder is None:
+    lock = store.folder and _acquired(store.folder)
+    if not lock:
         yield
         return
-    lock = FileLock(_lock_file(folder))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say("another tlk computes the same features; waiting for it")
-        lock.acquire()
     try:
         store.refresh()
         yield
@@ -125,7 +119,15 @@ def _alone(store: Store) -> Iterator[None]:
         lock.release()
 
 
-def _lock_file(folder: Path) -> Path:
-    locks = folder.parent / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    return locks / folder.name
+def _acquired(folder: Path) -> FileLock | None:
+    """Return the lock of a store, or None where nothing can be written: then nothing will be."""
+    lock = FileLock(folder.parent / ".locks" / folder.name)
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another tlk computes the same features; waiting for it")
+        lock.acquire()
+    except OSError:
+        return None
+    return lock

@@ -69,8 +69,13 @@ class FrozenPart:
 
     def check(self, examples: Sequence[Example]) -> list[Example]:
         """Check every image and store its row; return the examples with `sha256` and `problem`."""
+        before = len(self.stored)
         with progress("computing features", len(examples)) as advance:
-            return extract(examples, self._geometry, self.extractor, self.stored, advance)
+            checked = extract(examples, self._geometry, self.extractor, self.stored, advance)
+        contents = len({example.sha256 for example in checked if not example.problem})
+        new = len(self.stored) - before
+        say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
+        return checked
 
     def recheck(self, examples: Sequence[Example]) -> list[Example]:
         """Store the rows of images that were readable before.

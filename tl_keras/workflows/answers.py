@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from tl_keras.data.check import Pixels
 from tl_keras.geometry import Geometry
 from tl_keras.inference.open import open_model
-from tl_keras.inference.predictor import Predictor
+from tl_keras.inference.predictor import Floats, Predictor
 from tl_keras.run import Run, open_run
 from tl_keras.runtime import import_tensorflow
 
 BATCH_SIZE = 32
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class RunAnswers:
 
         stored, classifier = open_stored(open_run(folder).folder)
         self.geometry, self.labels = stored.info.geometry, stored.info.labels
-        frozen = frozen_trunk(trunk_of(classifier), stored.config, self.geometry, 0, views=0)
+        frozen = frozen_trunk(trunk_of(classifier), stored.config, self.geometry)
         head = head_of(classifier)
         self._frozen = frozen
         self._head = tf.function(lambda rows: head(rows, training=False), reduce_retracing=True)

@@ -22,7 +22,7 @@ from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.phase import PhaseResult
-from tl_keras.workflows.frozen import frozen_trunk
+from tl_keras.workflows.frozen import frozen_trunk, make_room
 from tl_keras.workflows.new_classifier import describe, run_name, with_absolute_paths, write_run
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.train_head import train_head
@@ -98,8 +98,8 @@ def _prepared(
     if not config.stores_features:
         prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
         return StoredRun(run, config, info, prepared), None
-    views = config.augment.stored_views
-    frozen = frozen_trunk(trunk, config, geometry, len(source.examples), views=views)
+    frozen = frozen_trunk(trunk, config, geometry)
+    make_room(frozen, len(source.examples) * (1 + config.augment.stored_views))
     prepared = prepare(source, config.data, seed, frozen.check)
     frozen.make_views(prepared.split("train"), config.augment, seed)
     return StoredRun(run, config, info, prepared), frozen

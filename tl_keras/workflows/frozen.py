@@ -12,24 +12,16 @@ from tl_keras.geometry import Geometry
 from tl_keras.models.boundary import Cut
 
 
-def frozen_trunk(
-    trunk: keras.Model, config: Config, geometry: Geometry, images: int, *, views: int
-) -> FrozenPart:
-    """Return everything below the head; its features stay in memory where the disk has no room for them.
+def frozen_trunk(trunk: keras.Model, config: Config, geometry: Geometry) -> FrozenPart:
+    """Return everything below the head: the network of `build_trunk` or `trunk_of`."""
+    return FrozenPart(trunk, _about(config, f"pooling {config.model.pooling}"), geometry, config.runtime)
 
-    Args:
-        trunk: Of `build_trunk` or `trunk_of`.
-        config: All settings.
-        geometry: The model's input size.
-        images: How many images will be stored at most.
-        views: And changed copies of each.
-    """
-    frozen = FrozenPart(trunk, _about(config, f"pooling {config.model.pooling}"), geometry, config.runtime)
-    rows = images * (1 + views)
+
+def make_room(frozen: FrozenPart, rows: int) -> None:
+    """Let features stay in memory where the disk has no room for so many rows."""
     if not frozen.make_room(rows):
         say_no_room(frozen, rows, "they are kept in memory, for this time only")
         frozen.keep_in_memory()
-    return frozen
 
 
 def frozen_below(cut: Cut, config: Config, geometry: Geometry, rows: int) -> FrozenPart | None:
