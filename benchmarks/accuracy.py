@@ -1,13 +1,19 @@
-"""Accuracy of `tlk fit` with its defaults, on folders of photos: every seed and the median.
+"""Accuracy of `tlk fit` with its defaults, of the plain Keras recipe, and of a logistic regression.
 
     KERAS_HOME=... python benchmarks/accuracy.py DATA [DATA ...]
 
-MobileNetV2 (alpha 0.35) with ImageNet weights, which must be in KERAS_HOME or downloadable; seeds 0, 1, 2.
+MobileNetV2 (alpha 0.35) with ImageNet weights, which must be in KERAS_HOME or downloadable. Five seeds,
+each with a split of its own where DATA has none. The plain recipe (`plain_keras.py`, ten epochs, without
+augmentation) and scikit-learn's LogisticRegressionCV train on the same training images; all are scored on
+the same other ones.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,31 +21,84 @@ import tempfile
 import time
 from pathlib import Path
 
-SEEDS = (0, 1, 2)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SEEDS = range(5)
 TLK = str(Path(sys.executable).with_name("tlk"))
+PLAIN = Path(__file__).with_name("plain_keras.py")
 
 
-def measure(data: str, seed: int, folder: str) -> dict:
+def output_of(command: list[str]) -> dict:
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return json.loads(done.stdout[done.stdout.index("{") :])  # Keras says how many files it found
+
+
+def fit(data: str, seed: int, folder: Path) -> dict:
     command = [TLK, "fit", data, "--backbone", "MobileNetV2", "--backbone-option", "alpha=0.35",
-               "--seed", str(seed), "--runs-dir", folder, "--json"]  # fmt: skip
+               "--seed", str(seed), "--runs-dir", str(folder), "--name", str(seed), "--json"]  # fmt: skip
     started = time.perf_counter()
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout) | {"seconds": time.perf_counter() - started}
+    return output_of(command) | {"seconds": time.perf_counter() - started}
+
+
+def plain(run: Path, split: str, seed: int, folder: Path) -> float:
+    """Train the plain recipe on the run's training images; return its accuracy on its reported ones."""
+    with (run / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if not row["problem"]]
+    images = folder / f"images-{seed}"
+    for number, row in enumerate(rows):
+        part = {"train": "train", split: "val"}.get(row["split"])
+        if part:
+            target = images / part / row["label"] / f"{number}{Path(row['path']).suffix}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(row["path"], target)
+    command = [sys.executable, str(PLAIN), str(images), "--alpha", "0.35", "--seed", str(seed)]
+    return float(output_of(command)["head_accuracy"])
+
+
+def regression(run: Path, split: str, seed: int) -> float:
+    """Return the accuracy of a logistic regression on the features that the run was trained on."""
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
+
+    from tl_keras.models.assemble import trunk_of
+    from tl_keras.workflows.frozen import frozen_trunk
+    from tl_keras.workflows.stored import open_stored
+
+    stored, classifier = open_stored(run)
+    frozen = frozen_trunk(trunk_of(classifier), stored.config, stored.info.geometry)
+    features, labels = {}, {}
+    for name in ("train", split):
+        examples = frozen.check(stored.prepared.split(name))
+        features[name] = frozen.stored.rows(frozen.stored.places([e.sha256 for e in examples]))
+        labels[name] = [example.label for example in examples]
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    model = LogisticRegressionCV(Cs=10, cv=folds, max_iter=1000, n_jobs=2)
+    return float(model.fit(features["train"], labels["train"]).score(features[split], labels[split]))
 
 
 def main() -> None:
     for data in sys.argv[1:]:
-        with tempfile.TemporaryDirectory() as folder:
-            found = [measure(data, seed, folder) for seed in SEEDS]
-        for seed, run in zip(SEEDS, found, strict=True):
-            result = run["evaluation"]
-            print(
-                f"{Path(data).name}  seed {seed}  {run['split']} accuracy {result['accuracy']:.3f} "
-                f"on {result['images']}, {run['training']['epochs']} epochs, {run['seconds']:.0f} s",
-                flush=True,
-            )
-        median = statistics.median(run["evaluation"]["accuracy"] for run in found)
-        print(f"{Path(data).name}  median {found[0]['split']} accuracy {median:.3f}")
+        found: dict[str, list[float]] = {"tlk fit": [], "plain recipe": [], "logistic regression": []}
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            os.environ["TLK_CACHE"] = str(folder / "cache")
+            for seed in SEEDS:
+                run = fit(data, seed, folder)
+                split = run["split"]
+                scores = (
+                    run["evaluation"]["accuracy"],
+                    plain(Path(run["run"]), split, seed, folder),
+                    regression(Path(run["run"]), split, seed),
+                )
+                for values, score in zip(found.values(), scores, strict=True):
+                    values.append(score)
+                told = "  ".join(f"{what} {score:.3f}" for what, score in zip(found, scores, strict=True))
+                images, seconds = run["evaluation"]["images"], run["seconds"]
+                print(
+                    f"{Path(data).name}  seed {seed}, {split} {images}: {told}  ({seconds:.0f} s)", flush=True
+                )
+        told = "  ".join(f"{what} {statistics.mean(values):.4f}" for what, values in found.items())
+        print(f"{Path(data).name}  mean: {told}", flush=True)
 
 
 if __name__ == "__main__":

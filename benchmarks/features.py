@@ -3,8 +3,9 @@
     KERAS_HOME=... python benchmarks/features.py --sign-digits DIR --ants-bees DIR --cifar10 DIR [NAME ...]
 
 NAME is one of the measurements below; all of them take 40 minutes on two cores. MobileNetV2 (alpha 0.35)
-needs its ImageNet weights in KERAS_HOME. The plain recipe is `plain_keras.py` in a process of its own; pairs
-of runs alternate, and medians are compared. CIFAR10 is a folder with train/ and test/ of class folders.
+needs its ImageNet weights in KERAS_HOME. The plain recipe is `plain_keras.py` in a process of its own;
+pairs of runs alternate, and medians are compared. CIFAR10 is a folder with train/ and test/ of class
+folders.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def measured(command: list[str]) -> dict:
     if process.wait():
         raise SystemExit(f"{' '.join(command)} failed")
     seconds = time.perf_counter() - started
-    found = json.loads(lines) if lines.startswith("{") and "\n{" not in lines else {}
+    found = json.loads(lines[lines.index("{") :]) if "{" in lines else {}
     return {**found, "seconds": seconds, "peak_mb": peak["resident"], "anonymous_mb": peak["anonymous"]}
 
 
