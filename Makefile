@@ -25,8 +25,11 @@ format: .venv/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# With SIGN_DIGITS, ANTS_BEES and CIFAR10 set to folders of these images, and KERAS_HOME to one with ImageNet weights,
+# also the figures of features computed once (40 minutes).
 bench: .venv/.ready
 	$(BIN)/python benchmarks/startup.py
+	$(if $(CIFAR10),$(BIN)/python benchmarks/features.py --sign-digits $(SIGN_DIGITS) --ants-bees $(ANTS_BEES) --cifar10 $(CIFAR10))
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -61,7 +61,12 @@ IMAGENET = {
 
 def settings(extra: dict, seed: int) -> Config:
     """Every epoch is trained, at a rate that falls to zero: the same number of steps for all."""
-    common = {"runtime.seed": seed, "train.early_stopping": 0, "finetune.early_stopping": 0}
+    common = {
+        "runtime.seed": seed,
+        "train.early_stopping": 0,
+        "finetune.early_stopping": 0,
+        "head.dropout": 0.2,
+    }
     falling = {"train.schedule.kind": "cosine", "finetune.schedule.kind": "cosine"}
     return load_config(overrides=common | falling | extra)
 

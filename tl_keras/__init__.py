@@ -14,7 +14,7 @@ from tl_keras.version import __version__
 if TYPE_CHECKING:
     from tl_keras.config import Config, load_config, pretraining_defaults
     from tl_keras.workflows.backbones import backbones
-    from tl_keras.workflows.cache import cache
+    from tl_keras.workflows.cache import cache, clear_cache
     from tl_keras.workflows.evaluate import evaluate
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
@@ -28,6 +28,7 @@ __all__ = [
     "__version__",
     "backbones",
     "cache",
+    "clear_cache",
     "evaluate",
     "export",
     "fit",

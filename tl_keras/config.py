@@ -242,8 +242,6 @@ class Config(Section):
             raise ValueError("class_weight: balanced is for task: multiclass; use none with multilabel")
         if self.baseline == "scratch" and self.model.weights == "none":
             raise ValueError("baseline: scratch compares with pretrained weights, and model.weights is none")
-        if self.head and self.head.standardize and not self.stores_features:
-            raise ValueError("head.standardize is for stored features: it goes with features: on, no mixing")
         return self
 
     def to_yaml(self) -> str:

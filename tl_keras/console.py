@@ -116,7 +116,7 @@ def _plain_lines(
         nonlocal done, said
         done += step
         now = time.monotonic()
-        if now - said >= PLAIN_LINE_SECONDS:
+        if done and now - said >= PLAIN_LINE_SECONDS:
             said = now
             rate = done / (now - started)
             left = f" of {total} {unit}, {rate:.1f}/s, {(total - done) / rate:.0f} s left" if total else ""

@@ -129,6 +129,10 @@ def test_mixed_images_are_never_stored(tlk, cache, photos, tmp_path):
     assert done.code == 0 and not cache.exists()
     refused = tlk("fit", photos, *NETWORK, "--set", "head.standardize=true", "--features", "off")
     assert refused.code == 1 and "head.standardize" in refused.err
+    scaled = ("--set", "head.standardize=true", "--name", "scaled", "--runs-dir", tmp_path)
+    assert tlk("fit", photos, *NETWORK, *scaled).code == 0
+    mixed = tlk("unfreeze-and-finetune", tmp_path / "scaled", "--set", "augment.mixup=0.2")
+    assert mixed.code == 0, mixed.err
 
 
 def test_without_room_they_stay_in_memory_and_it_says_so(tlk, cache, photos, tmp_path):

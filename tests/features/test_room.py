@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
-from tl_keras.features.room import clear, make_room, stored_features
+from tl_keras.features.room import clear, lock_of, make_room, stored_features
 from tl_keras.features.store import open_store
 
 
@@ -46,6 +47,20 @@ def test_what_is_in_use_stays(three, tmp_path):
     assert [folder.exists() for folder in three] == [True, False, True]
 
 
+def test_what_another_process_fills_stays(three, tmp_path):
+    with FileLock(lock_of(three[0], "images").lock_file):
+        assert make_room(tmp_path, 40_000, 140_000, keep=[])
+    assert [folder.exists() for folder in three] == [True, False, True]
+
+
+def test_strange_folders_are_listed_and_cleared(tmp_path):
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "about.json").write_text("[1, 2]")
+    assert stored_features(tmp_path)[0].about == {}
+    clear(tmp_path)
+    assert not (tmp_path / "abc").exists()
+
+
 def test_what_never_fits_removes_nothing(three, tmp_path):
     assert not make_room(tmp_path, 200_000, 140_000, keep=[])
     assert all(folder.exists() for folder in three)
@@ -54,6 +69,7 @@ def test_what_never_fits_removes_nothing(three, tmp_path):
 @pytest.mark.usefixtures("three")
 def test_a_disk_that_is_too_small(tmp_path):
     assert not make_room(tmp_path, 2**60, 2**61, keep=[])
+    assert len(stored_features(tmp_path)) == 3, "what would not have been enough was not removed"
 
 
 @pytest.mark.usefixtures("three")

@@ -86,6 +86,24 @@ def test_a_truncated_file_is_noticed_and_said(tmp_path, left, capfd):
     assert "damaged" in capfd.readouterr().err and not file.exists()
 
 
+def test_many_small_files_become_one(tmp_path):
+    store = filled(tmp_path / "s", tuple(range(n, n + 1) for n in range(70)))
+    store.merge()
+    files = list((tmp_path / "s").glob("*.npy"))
+    assert len(files) == 1 and len(store) == 70
+    again = opened(tmp_path / "s")
+    np.testing.assert_array_equal(read(again, [69, 3]), np.stack([row(69), row(3)]))
+    np.testing.assert_array_equal(read(store, [69, 3]), np.stack([row(69), row(3)]))
+
+
+def test_rows_beyond_the_budget_stay_in_memory(tmp_path, capfd):
+    store = Store(tmp_path / "s", {"of": "a test"}, SHAPE, DTYPE, lambda needed: needed < 200)
+    store.add([digest(1)], row(1)[None])
+    store.add([digest(n) for n in range(2, 9)], np.stack([row(n) for n in range(2, 9)]))
+    np.testing.assert_array_equal(read(store, [8, 1]), np.stack([row(8), row(1)]))
+    assert "no room for more" in capfd.readouterr().err and len(opened(tmp_path / "s")) == 1
+
+
 def test_rows_of_another_shape_are_not_taken_for_ours(tmp_path):
     filled(tmp_path / "s")
     other = Store(tmp_path / "s", {"of": "a test"}, (6,), DTYPE)

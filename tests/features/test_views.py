@@ -50,6 +50,13 @@ def test_the_place_of_a_file_does_not_count(checked, tmp_path):
     np.testing.assert_array_equal(view.pixels(checked[0], GEOMETRY), view.pixels(moved, GEOMETRY))
 
 
+def test_a_file_whose_content_changed_meanwhile_is_named(checked, tmp_path):
+    path = tmp_path / "swapped.jpg"
+    shutil.copy(checked[1].path, path)
+    with pytest.raises(DataError, match=r"swapped.jpg .*content has changed"):
+        View(CHANGES[0], 0, 1).pixels(replace(checked[0], path=str(path)), GEOMETRY)
+
+
 def test_an_image_that_broke_meanwhile_is_named(checked, tmp_path):
     gone = replace(checked[0], path=str(tmp_path / "gone.jpg"))
     with pytest.raises(DataError, match=r"gone.jpg was readable when it was checked"):
@@ -59,7 +66,7 @@ def test_an_image_that_broke_meanwhile_is_named(checked, tmp_path):
 def test_each_epoch_shows_every_image_in_one_view_and_all_come_in_turn(checked, extractor, tmp_path):
     from tl_keras.data.pipelines import training_batches
 
-    plain = store_of(extractor, tmp_path)
+    plain = store_of(extractor, tmp_path / "plain")
     extract(checked, GEOMETRY, extractor, plain, nothing)
     view = store_of(extractor, tmp_path / "view")
     extract_view(checked, GEOMETRY, extractor, view, View(CHANGES[0], 0, 1), nothing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tl_keras.config import load_config
 from tl_keras.data.example import Example
 from tl_keras.data.pipelines import Labelled
-from tl_keras.training.head_bank import Task, train_bank
+from tl_keras.training.head_bank import Lesson, train_bank
 from tl_keras.training.head_search import search_head
 from tl_keras.training.statistics import column_statistics
 
@@ -118,20 +119,58 @@ def test_of_many_rows_a_sample_is_taken_and_a_fifth_held_out():
 def test_heads_of_a_bank_do_not_touch_each_other():
     data = blobs(60)
     rows = np.arange(60)
-    task = Task(data.load(rows), data.targets(rows), False, 16, 5, seed=0)
+    lesson = Lesson(data.load(rows), data.targets(rows), False, 16, 5, seed=0)
     half = (rows % 2).astype(np.float32)
-    alone, _ = train_bank(
-        task, hidden=0, dropout=0.0, rates=np.float32([0.01]), decays=np.float32([0.1]), trained_on=half[None]
-    )
-    beside, _ = train_bank(
-        task, hidden=0, dropout=0.0, rates=np.float32([0.3, 0.01]), decays=np.float32([0, 0.1]),
-        trained_on=np.stack([1 - half, half]),
-    )  # fmt: skip
+
+    def losses(rates: list[float], decays: list[float], parts: np.ndarray) -> np.ndarray:
+        both = {"trained_on": parts, "held_out": 1 - parts}
+        return train_bank(
+            lesson, hidden=0, dropout=0.0, rates=np.float32(rates), decays=np.float32(decays), **both
+        )[0]
+
+    alone = losses([0.01], [0.1], half[None])
+    beside = losses([0.3, 0.01], [0, 0.1], np.stack([1 - half, half]))
     assert beside[1] == pytest.approx(alone[0], rel=1e-5)
 
 
 def test_statistics_of_columns():
-    features = np.random.default_rng(0).normal(5, [1, 20, 0], (5000, 3)).astype(np.float32)
+    features = np.random.default_rng(0).normal(5, [2, 20, 0], (5000, 3)).astype(np.float32)
     mean, deviation = column_statistics(Made(features, ["a", "b"] * 2500))
     np.testing.assert_allclose(mean, features.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(deviation, [features[:, 0].std(), features[:, 1].std(), 1], rtol=1e-4)
+    nearly_constant = 0.01 * features[:, 0].std()
+    expected = [features[:, 0].std(), features[:, 1].std(), nearly_constant]
+    np.testing.assert_allclose(deviation, expected, rtol=1e-4)
+    _, ones = column_statistics(Made(np.full((10, 2), 7.0), ["a", "b"] * 5))
+    np.testing.assert_array_equal(ones, [1, 1])
+
+
+def test_copies_are_not_learnt_from_and_asked_for():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(100, 50)), [f"class {n}" for n in rng.integers(0, 2, 100)]
+    data = Made(np.repeat(features, 4, axis=0), list(np.repeat(labels, 4)))
+    data.examples = [replace(e, sha256=f"{n // 4:064x}") for n, e in enumerate(data.examples)]
+    search = search_head(data, settings())
+    assert search is not None and search.rows == 100
+    assert all(trial.accuracy < 0.7 for trial in search.trials), "noise cannot be told apart"
+
+
+def test_more_classes_than_held_out_rows_do_not_stop_it():
+    rng = np.random.default_rng(0)
+    labels = [f"class {n}" for n in np.repeat(np.arange(1300), 4)]
+    assert search_head(Made(rng.normal(size=(5200, 2)), labels), settings()) is not None
+
+
+def test_balanced_classes_weigh_alike_in_the_choice():
+    rng = np.random.default_rng(0)
+    labels = ["rare"] * 20 + ["common"] * 380
+    data = Made(rng.normal(size=(400, 3)), labels)
+    plain, balanced = (search_head(data, settings(train__class_weight=w)) for w in ("none", "balanced"))
+    assert plain is not None and plain.trials[0].accuracy > 0.9
+    assert balanced is not None and balanced.trials[0].accuracy < 0.75
+
+
+def test_other_optimizers_keep_their_rates():
+    search = search_head(blobs(), settings(train__optimizer="sgd"))
+    assert search is not None
+    config = search.applied_to(settings(train__optimizer="sgd"))
+    assert config.head is not None and config.train == settings(train__optimizer="sgd").train

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from tl_keras.config import AugmentConfig
 
+AUGMENTATION = 1
+"""Changes whenever the same settings would change an image in another way."""
+
 Batch = tuple[tf.Tensor, tf.Tensor]
 
 

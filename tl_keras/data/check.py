@@ -69,7 +69,7 @@ def in_threads(work: Callable[[Given], Made], items: Iterable[Given], geometry: 
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= ahead:
+            while len(waiting) >= ahead or (waiting and waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -11,7 +11,7 @@ from tl_keras.console import progress, say, warn
 from tl_keras.data.check import check
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.sources.source import Source
-from tl_keras.data.splits import assign_splits, leaked
+from tl_keras.data.splits import assign_splits, leaked, require_files
 from tl_keras.errors import DataError
 from tl_keras.geometry import Geometry
 
@@ -60,6 +60,7 @@ def prepare(
     Raises:
         DataError: Nothing readable is left of a class, or a class has too few images.
     """
+    require_files(source.examples, config.split)
     checked = checker(source.examples)
     say_problems(checked)
     prepared = Prepared(tuple(assign_splits(checked, config.split, seed)), source.classes)

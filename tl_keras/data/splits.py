@@ -48,6 +48,17 @@ def assign_splits(examples: Iterable[Example], split: SplitConfig, seed: int) ->
     ]
 
 
+def require_files(examples: Iterable[Example], split: SplitConfig) -> None:
+    """Refuse classes with too few files to be divided, before any of these is opened.
+
+    Raises:
+        DataError: See `assign_splits`.
+    """
+    by_path = [replace(example, sha256=example.path) for example in examples]
+    stretches = _stretches({example.split for example in by_path}, split)
+    _require_enough(by_path, [example for example in by_path if _is_open(example)], list(stretches))
+
+
 def leaked(examples: Iterable[Example]) -> int:
     """Return how many readable val and test images are also in train, byte for byte."""
     readable = [example for example in examples if not example.problem]

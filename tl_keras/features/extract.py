@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,23 +15,25 @@ from tl_keras.console import say
 from tl_keras.data.check import Pixels, in_threads, opened
 from tl_keras.data.example import Example
 from tl_keras.features.extractor import Extractor
+from tl_keras.features.room import lock_of
 from tl_keras.features.store import Rows, Store
 from tl_keras.features.views import View
 from tl_keras.geometry import Geometry
 
-CHUNK_SECONDS, CHUNK_BYTES = 5.0, 32 * 2**20
-"""A killed extraction loses no more than this."""
+CHUNK_SECONDS, CHUNK_SHARE, CHUNK_BYTES = 5.0, 0.05, 64 * 2**20
+"""A killed extraction loses so many seconds, or that share of its time if that is more, and no more bytes."""
 
 Progress = Callable[[int], None]
 
 
 def extract(
-    examples: Iterable[Example], geometry: Geometry, extractor: Extractor, store: Store, on_progress: Progress
-) -> list[Example]:
+    examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, on_progress: Progress
+) -> tuple[list[Example], int]:
     """Check every image, and store the rows of those that are readable and not stored yet.
 
     Returns:
-        The examples in the same order with `sha256` and `problem`, as `check` gives them.
+        The examples in the same order with `sha256` and `problem`, as `check` gives them, and how many
+        rows are new.
     """
     checked: list[Example] = []
 
@@ -41,9 +44,8 @@ def extract(
             if pixels is not None:
                 yield example.sha256, pixels
 
-    with _alone(store):
-        _fill(store, extractor, new())
-    return checked
+    with _alone(store, examples):
+        return checked, _fill(store, extractor, new())
 
 
 def extract_view(
@@ -59,12 +61,16 @@ def extract_view(
             on_progress(1)
             yield made
 
-    with _alone(store):
+    with _alone(store, examples):
         _fill(store, extractor, new())
 
 
-def _fill(store: Store, extractor: Extractor, images: Iterable[tuple[str, Pixels]]) -> None:
-    """Store the rows of (hash, pixels), batch by batch; an interruption keeps what is done."""
+def _fill(store: Store, extractor: Extractor, images: Iterable[tuple[str, Pixels]]) -> int:
+    """Store the rows of (hash, pixels), batch by batch; an interruption keeps what is done.
+
+    Returns:
+        How many there were.
+    """
     chunk = _Chunk(store)
     batch: dict[str, Pixels] = {}
     try:
@@ -78,6 +84,7 @@ def _fill(store: Store, extractor: Extractor, images: Iterable[tuple[str, Pixels
             chunk.add(list(batch), extractor(np.stack(list(batch.values()))))
     finally:
         chunk.flush()
+    return chunk.added
 
 
 class _Chunk:
@@ -87,7 +94,8 @@ class _Chunk:
         self._store = store
         self._hashes: dict[str, None] = {}
         self._rows: list[Rows] = []
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
+        self.added = 0
 
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self._hashes or sha256 in self._store
@@ -95,8 +103,10 @@ class _Chunk:
     def add(self, hashes: Sequence[str], rows: Rows) -> None:
         self._hashes |= dict.fromkeys(hashes)
         self._rows.append(rows)
+        self.added += len(rows)
         full = sum(rows.nbytes for rows in self._rows) >= CHUNK_BYTES
-        if full or time.monotonic() - self._since >= CHUNK_SECONDS:
+        now = time.monotonic()
+        if full or now - self._since >= max(CHUNK_SECONDS, CHUNK_SHARE * (now - self._began)):
             self.flush()
 
     def flush(self) -> None:
@@ -106,22 +116,24 @@ class _Chunk:
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Let one process at a time fill a store: the next one finds what it needs there."""
-    lock = store.folder and _acquired(store.folder)
+def _alone(store: Store, examples: Sequence[Example]) -> Iterator[None]:
+    """Let one process at a time fill a store with the same images: the next one finds them there."""
+    lock = store.folder and _acquired(store.folder, examples)
     if not lock:
         yield
         return
     try:
         store.refresh()
+        store.merge()
         yield
     finally:
         lock.release()
 
 
-def _acquired(folder: Path) -> FileLock | None:
+def _acquired(folder: Path, examples: Sequence[Example]) -> FileLock | None:
     """Return the lock of a store, or None where nothing can be written: then nothing will be."""
-    lock = FileLock(folder.parent / ".locks" / folder.name)
+    paths = "\n".join(sorted(example.path for example in examples))
+    lock = lock_of(folder, hashlib.sha256(paths.encode()).hexdigest()[:16])
     try:
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)

@@ -38,13 +38,14 @@ class Extractor:
     def __init__(self, model: keras.Model, about: Mapping[str, Any], dtype: str) -> None:
         self._model = model
         self._function: Any = None
-        self.batch_size = BATCH_SIZE["GPU" if tf.config.list_logical_devices("GPU") else "CPU"]
+        device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        self.batch_size = BATCH_SIZE[device]
         self.shape: tuple[int, ...] = tuple(model.output.shape[1:])
         self.dtype = np.dtype(dtype)
         self.about = {
             **about,
             "weights": hash_weights(model),
-            "computed_in": model.output.dtype,
+            "computed": f"{model.output.dtype}, {device}, Keras {keras.__version__}",
             "shape": list(self.shape),
             "dtype": dtype,
         }
@@ -62,6 +63,10 @@ class Extractor:
                 "Store them with: --set runtime.feature_dtype=float32"
             )
         return rows.astype(self.dtype)
+
+    def release(self) -> None:
+        """Give the memory of the weights' copies back; the next call makes them anew."""
+        self._function = None
 
 
 def hash_weights(model: keras.Model) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,16 @@ import keras
 import numpy as np
 
 from tl_keras.config import AugmentConfig, RuntimeConfig
-from tl_keras.console import progress, say
+from tl_keras.console import progress, say, warn
 from tl_keras.data.decode import DECODING, broken_since
 from tl_keras.data.example import Example
 from tl_keras.features.extract import extract, extract_view
 from tl_keras.features.extractor import Extractor
 from tl_keras.features.loader import FeatureLoader
-from tl_keras.features.room import features_dir, make_room
+from tl_keras.features.room import features_dir, make_room, size_of
 from tl_keras.features.store import KEY_BYTES, Store, open_store
 from tl_keras.features.views import View
+from tl_keras.files import remove
 from tl_keras.geometry import Geometry
 from tl_keras.model_info import Task
 
@@ -57,10 +58,19 @@ class FrozenPart:
         return math.prod(self.extractor.shape) * self.extractor.dtype.itemsize
 
     def make_room(self, rows: int) -> bool:
-        """Return whether the disk and the budget have room for the rows of so many images and views."""
-        assert self._root is not None
-        needed = max(0, rows - len(self.stored)) * (self.row_bytes + KEY_BYTES)
-        return make_room(self._root, needed, self._budget, keep=self._folders())
+        """Return whether the disk and the budget have room for so many rows more.
+
+        Where what other images left here takes the room, it goes.
+        """
+        needed, own = rows * (self.row_bytes + KEY_BYTES), self.stored.folder
+        if own is not None and needed <= self._budget < size_of(own) + needed:
+            remove(own)
+            self.stored = self._open({})
+        return self._has_room(needed)
+
+    def missing(self, examples: Iterable[Example]) -> int:
+        """Return how many of these images, by the hashes they had when they were checked, are not stored."""
+        return len({example.sha256 for example in examples if example.sha256 not in self.stored})
 
     def keep_in_memory(self) -> None:
         """Store nothing on disk; what lies there is not used either."""
@@ -69,16 +79,14 @@ class FrozenPart:
 
     def check(self, examples: Sequence[Example]) -> list[Example]:
         """Check every image and store its row; return the examples with `sha256` and `problem`."""
-        before = len(self.stored)
         with progress("computing features", len(examples)) as advance:
-            checked = extract(examples, self._geometry, self.extractor, self.stored, advance)
+            checked, new = extract(examples, self._geometry, self.extractor, self.stored, advance)
         contents = len({example.sha256 for example in checked if not example.problem})
-        new = len(self.stored) - before
         say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
         return checked
 
     def recheck(self, examples: Sequence[Example]) -> list[Example]:
-        """Store the rows of images that were readable before.
+        """Store the rows of images that were readable before; say so if they have changed since.
 
         Raises:
             DataError: One cannot be read any more.
@@ -87,6 +95,9 @@ class FrozenPart:
         for example in checked:
             if example.problem:
                 raise broken_since(example.path, example.problem)
+        changed = sum(old.sha256 != new.sha256 for old, new in zip(examples, checked, strict=True))
+        if changed:
+            warn(f"{changed} of {len(checked)} images have changed since the run was trained.")
         return checked
 
     def make_views(self, examples: Sequence[Example], augment: AugmentConfig, seed: int) -> None:
@@ -124,15 +135,9 @@ class FrozenPart:
 
     def _open(self, more: Mapping[str, Any]) -> Store:
         extractor = self.extractor
-        return open_store(self._root, {**extractor.about, **more}, extractor.shape, extractor.dtype)
+        about = {**extractor.about, **more}
+        return open_store(self._root, about, extractor.shape, extractor.dtype, self._has_room)
 
-    def _folders(self) -> list[Path]:
-        return [store.folder for store in (self.stored, *self._views) if store.folder is not None]
-
-
-def say_no_room(frozen: FrozenPart, rows: int, what: str) -> None:
-    """Say that features are not stored, what follows, and what to do about it."""
-    say(
-        f"no room to store {rows * frozen.row_bytes / 2**30:.2g} GiB of features within runtime.store_gb and "
-        f"on the disk of {features_dir()}: {what} (see: tlk cache)"
-    )
+    def _has_room(self, needed: int) -> bool:
+        mine = [store.folder for store in (self.stored, *self._views) if store.folder is not None]
+        return self._root is None or make_room(self._root, needed, self._budget, keep=mine)

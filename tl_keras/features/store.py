@@ -15,7 +15,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ Rows = npt.NDArray[Any]
 
 ABOUT_FILE, RUNS_FILE = "about.json", "runs.txt"
 KEY_BYTES = 32
+CHUNKS = "[0-9a-f]*.npy"
+SMALL_BYTES, MANY_SMALL = 2 * 2**20, 64
 
 
 class Store:
@@ -41,15 +43,22 @@ class Store:
         about: What they depend on.
         shape: Of one row.
         dtype: Of one row.
+        has_room: Whether so many bytes more may be written.
     """
 
     def __init__(
-        self, folder: Path | None, about: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+        self,
+        folder: Path | None,
+        about: Mapping[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        has_room: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self.folder = folder
         self.shape = shape
         self.dtype = dtype
         self._about = about
+        self._has_room = has_room
         self._record = np.dtype([("sha256", f"V{KEY_BYTES}"), ("row", dtype, shape)])
         self._chunks: list[Rows] = []
         self._read: set[str] = set()
@@ -63,15 +72,24 @@ class Store:
         return len(self._place)
 
     def refresh(self) -> None:
-        """Take in the chunks that were written since the last look, after a check of their content."""
+        """Take in the files that were written since the last look, after a check of their content."""
         if self.folder is None:
             return
-        lost = 0
-        for file in sorted(self.folder.glob("[0-9a-f]*.npy")):
-            if file.name not in self._read:
-                lost += not self._take_in(file)
-        if lost:
-            warn(f"{lost} damaged files of stored features were removed; these are computed anew.")
+        new = [file for file in sorted(self.folder.glob(CHUNKS)) if file.name not in self._read]
+        damaged = sum(not self._take_in(file) for file in new)
+        if damaged:
+            warn(f"{damaged} damaged files of stored features are left out; their rows are computed anew.")
+
+    def merge(self) -> None:
+        """Make one file of many small ones: each that is open takes a file descriptor."""
+        small = [file for file in self._files() if file.stat().st_size < SMALL_BYTES]
+        if self.folder is None or len(small) < MANY_SMALL:
+            return
+        with suppress(RunError, OSError):  # on a full disk they stay as they are
+            tables = [np.load(file, allow_pickle=False) for file in small]
+            self._take_in(self._write(self.folder, np.concatenate(tables)))
+            for file in small:
+                remove(file)
 
     def add(self, hashes: Sequence[str], rows: Rows) -> None:
         """Keep the rows [n, *shape] of n images; on disk, where there is one with room."""
@@ -79,11 +97,12 @@ class Store:
         table["sha256"] = np.frombuffer(bytes.fromhex("".join(hashes)), f"V{KEY_BYTES}")
         table["row"] = rows
         try:
-            written = self.folder is not None and self._take_in(self._write(self.folder, table))
-        except RunError as error:
+            if self.folder is not None:
+                self._take_in(self._write(self.folder, table))
+        except (RunError, OSError) as error:
             warn(f"{error} Features are kept in memory, for this time only.")
-            self.folder, written = None, False
-        if not written:
+            self.folder = None
+        if hashes[0] not in self._place:  # not written, or removed by another process meanwhile
             self._append(table)
 
     def places(self, hashes: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -103,13 +122,17 @@ class Store:
         if self.folder is None or not self.folder.is_dir():
             return
         users = runs_of(self.folder)
-        with suppress(RunError):  # a full disk is no reason to stop
+        with suppress(RunError, OSError):  # a full or read-only disk is no reason to stop
             if str(run) not in users:
                 write_text(self.folder / RUNS_FILE, "".join(f"{user}\n" for user in [*users, run]))
-        with suppress(OSError):
             os.utime(self.folder)
 
+    def _files(self) -> list[Path]:
+        return [self.folder / name for name in sorted(self._read)] if self.folder is not None else []
+
     def _write(self, folder: Path, table: Rows) -> Path:
+        if not self._has_room(table.nbytes):
+            raise RunError(f"There is no room for more within runtime.store_gb and on the disk of {folder}.")
         if not (folder / ABOUT_FILE).is_file():
             write_text(folder / ABOUT_FILE, json.dumps(self._about, indent=2) + "\n")
         content = io.BytesIO()
@@ -120,14 +143,14 @@ class Store:
         return file
 
     def _take_in(self, file: Path) -> bool:
-        """Map a chunk into memory; remove it and return False if it is not what its name says."""
+        """Map a file into memory; remove it and return False if it is not what its name says."""
         try:
             # Read, not mapped, for the hash: what is mapped and touched counts as this process's memory.
             with file.open("rb") as stream:
                 whole = _short(hashlib.file_digest(stream, "sha256")) == file.stem
             table = np.load(file, mmap_mode="r", allow_pickle=False) if whole else None
-        except FileNotFoundError:
-            return True  # another process made room in the meantime
+        except OSError:
+            return True  # gone: another process made room in the meantime; or not for us to read
         if table is None or table.dtype != self._record:
             remove(file)
             return False
@@ -146,9 +169,15 @@ def fingerprint(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def open_store(root: Path | None, about: Mapping[str, Any], shape: tuple[int, ...], dtype: Any) -> Store:
+def open_store(
+    root: Path | None,
+    about: Mapping[str, Any],
+    shape: tuple[int, ...],
+    dtype: Any,
+    has_room: Callable[[int], bool] = lambda _: True,
+) -> Store:
     """Return the store of everything that `about` describes, below `root`; in memory if that is None."""
-    return Store(root / fingerprint(about) if root else None, about, shape, dtype)
+    return Store(root / fingerprint(about) if root else None, about, shape, dtype, has_room)
 
 
 def runs_of(folder: Path) -> list[str]:

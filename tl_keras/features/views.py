@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.config import AugmentConfig
-from tl_keras.data.augment import augmenter
+from tl_keras.data.augment import AUGMENTATION, augmenter
 from tl_keras.data.check import Pixels
 from tl_keras.data.decode import broken_since, decode, read_bytes, upright_size
 from tl_keras.data.example import Example
@@ -30,7 +30,8 @@ class View:
     def __init__(self, augment: AugmentConfig, seed: int, number: int) -> None:
         self._augment = augment
         self._seed = f"{seed}:{number}"
-        self.about = {**augment.model_dump(mode="json", exclude={"views"}), "seed": seed, "view": number}
+        changes = augment.model_dump(mode="json", exclude={"views"})
+        self.about = {**changes, "version": AUGMENTATION, "seed": seed, "view": number}
         self._change = _compiled(augment)
 
     def pixels(self, example: Example, geometry: Geometry) -> Pixels:
@@ -41,16 +42,18 @@ class View:
         """
         key = hashlib.sha256(f"{self._seed}:{example.sha256}".encode()).digest()
         try:
-            pixels = self._cropped(example, geometry, key)
+            data = read_bytes(example.path)
+            if hashlib.sha256(data).hexdigest() != example.sha256:
+                raise BadImage("its content has changed")
+            pixels = self._cropped(data, geometry, key)
         except BadImage as error:
             raise broken_since(example.path, str(error)) from error
         return pixels if self._change is None else self._change(pixels, np.frombuffer(key[:8], np.int32))
 
-    def _cropped(self, example: Example, geometry: Geometry, key: bytes) -> Pixels:
+    def _cropped(self, data: bytes, geometry: Geometry, key: bytes) -> Pixels:
         smallest = self._augment.random_resized_crop
         if smallest == 0:
-            return decode(example.path, geometry)
-        data = read_bytes(example.path)
+            return decode(data, geometry)
         draws = np.random.default_rng(list(key)).random(4, np.float32)
         return decode(data, geometry, random_box(*upright_size(data), smallest, draws))
 
@@ -66,6 +69,7 @@ def _compiled(augment: AugmentConfig) -> Any:
         return change(images, tf.zeros([1, 1]), key)[0]
 
     def changed(pixels: Pixels, key: Any) -> Pixels:
-        return np.asarray(one(tf.constant(pixels[None]), tf.constant(key)))[0]
+        with tf.device("CPU"):  # one small image at a time, and the same random numbers on every machine
+            return np.asarray(one(tf.constant(pixels[None]), tf.constant(key)))[0]
 
     return changed

@@ -6,6 +6,9 @@ import keras
 
 from tl_keras.models.backbones import Preprocessing
 
+PREPROCESSING = 1
+"""Changes whenever the same mode would scale pixels in another way."""
+
 # Of ImageNet, as keras.applications has them: RGB on the scale 0..1, and BGR on the scale 0..255.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEAN_BGR = (103.939, 116.779, 123.68)

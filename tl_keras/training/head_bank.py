@@ -16,11 +16,14 @@ import tensorflow as tf
 
 Floats = npt.NDArray[np.float32]
 
+AT_ONCE = 1024
+"""Rows that are measured together: their logits for all heads are in memory at once."""
+
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's Adam
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Lesson:
     """What all heads of a bank learn.
 
     Attributes:
@@ -41,66 +44,74 @@ class Task:
 
 
 def train_bank(
-    task: Task,
+    lesson: Lesson,
     *,
     hidden: int,
     dropout: float,
     rates: Floats,
     decays: Floats,
     trained_on: Floats,
+    held_out: Floats,
 ) -> tuple[Floats, Floats]:
     """Train G heads with Adam and decoupled weight decay, their rates falling to zero along half a cosine.
 
     Args:
-        task: What they learn.
+        lesson: What they learn.
         hidden: Width of a hidden layer with ReLU; 0 for none.
         dropout: Rate before every dense layer.
         rates: float32 [G], learning rates.
         decays: float32 [G], weight decays of kernels.
-        trained_on: float32 [G, n], 1 where a head trains on a row; the others are held out.
+        trained_on: float32 [G, n], the weight of a row in a head's training; 0 for none.
+        held_out: float32 [G, n], its weight in the measurement.
 
     Returns:
         Mean loss and accuracy on the held-out rows in the end, each float32 [G].
     """
-    heads = _Heads(task, hidden, dropout, rates, decays, trained_on)
-    order = np.random.default_rng(task.seed)
-    for _ in range(task.epochs):
-        rows = order.permutation(len(task.features))
-        for start in range(0, len(rows), task.batch_size):
-            heads.step(tf.constant(rows[start : start + task.batch_size]))
-    losses, accuracies = heads.held_out()
-    return losses.numpy(), accuracies.numpy()
+    heads = _Heads(lesson, hidden, dropout, rates, decays, trained_on, held_out)
+    order = np.random.default_rng(lesson.seed)
+    for _ in range(lesson.epochs):
+        rows = order.permutation(len(lesson.features))
+        for start in range(0, len(rows), lesson.batch_size):
+            heads.step(tf.constant(rows[start : start + lesson.batch_size]))
+    return heads.measured()
 
 
 class _Heads(tf.Module):
     def __init__(
-        self, task: Task, hidden: int, dropout: float, rates: Floats, decays: Floats, trained_on: Floats
+        self,
+        lesson: Lesson,
+        hidden: int,
+        dropout: float,
+        rates: Floats,
+        decays: Floats,
+        trained_on: Floats,
+        held_out: Floats,
     ) -> None:
-        self._features, self._targets = tf.constant(task.features), tf.constant(task.targets)
-        self._multilabel, self._dropout, self._seed = task.multilabel, dropout, task.seed
-        self._mask = tf.constant(trained_on.T)
+        self._features, self._targets = tf.constant(lesson.features), tf.constant(lesson.targets)
+        self._multilabel, self._dropout, self._seed = lesson.multilabel, dropout, lesson.seed
+        self._weights, self._held_out = tf.constant(trained_on.T), tf.constant(held_out.T)
         self._rates, self._decays = (tf.constant(v, tf.float32)[:, None] for v in (rates, decays))
-        width, classes, heads = task.features.shape[1], task.targets.shape[1], len(rates)
+        width, classes, heads = lesson.features.shape[1], lesson.targets.shape[1], len(rates)
         # Kernels are [inputs, G, outputs], biases [G, outputs].
         sizes = [(width, hidden), (hidden, classes)] if hidden else [(width, classes)]
         kernels = [tf.zeros([sizes[-1][0], heads, classes])]
         if hidden:
-            kernels.insert(0, _glorot(width, hidden, heads, task.seed))
+            kernels.insert(0, _glorot(width, hidden, heads, lesson.seed))
         self._kernels = [tf.Variable(kernel) for kernel in kernels]
         self._biases = [tf.Variable(tf.zeros([heads, outputs])) for _, outputs in sizes]
         weights = [*self._kernels, *self._biases]
         self._moments = [[tf.Variable(tf.zeros_like(w)) for w in weights] for _ in range(2)]
         self._steps = tf.Variable(0, dtype=tf.int64)
-        self._all_steps = task.epochs * math.ceil(len(task.features) / task.batch_size)
+        self._all_steps = lesson.epochs * math.ceil(len(lesson.features) / lesson.batch_size)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(self, rows: tf.Tensor) -> None:
         self._steps.assign_add(1)
-        mask = tf.gather(self._mask, rows)
+        shares = tf.gather(self._weights, rows)
         with tf.GradientTape() as tape:
             logits = self._logits(tf.gather(self._features, rows), dropout=self._dropout)
-            losses = self._losses(logits, tf.gather(self._targets, rows)) * mask
-            loss = tf.reduce_sum(tf.math.divide_no_nan(tf.reduce_sum(losses, 0), tf.reduce_sum(mask, 0)))
+            losses = self._losses(logits, tf.gather(self._targets, rows)) * shares
+            loss = tf.reduce_sum(tf.math.divide_no_nan(tf.reduce_sum(losses, 0), tf.reduce_sum(shares, 0)))
         weights = [*self._kernels, *self._biases]
         progress = tf.cast(self._steps, tf.float32) / self._all_steps
         rates = self._rates * (1 + tf.cos(np.pi * progress)) / 2
@@ -111,19 +122,24 @@ class _Heads(tf.Module):
         ):
             self._adam(weight, gradient, mean, square, rates)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def held_out(self) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = self._logits(self._features, dropout=0.0)
-        held = 1 - self._mask
-        targets = self._targets[:, None, :]
+    def measured(self) -> tuple[Floats, Floats]:
+        """Return loss and accuracy on the held-out rows, each float32 [G]."""
+        rows = np.arange(len(self._features))
+        parts = [self._sums(tf.constant(rows[i : i + AT_ONCE])) for i in range(0, len(rows), AT_ONCE)]
+        losses, right, weight = (np.sum([part[k].numpy() for part in parts], axis=0) for k in range(3))
+        return losses / weight, right / weight
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def _sums(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        logits = self._logits(tf.gather(self._features, rows), dropout=0.0)
+        targets, weights = tf.gather(self._targets, rows), tf.gather(self._held_out, rows)
         if self._multilabel:
-            right = tf.reduce_all((logits >= 0) == (targets > 0), -1)
+            right = tf.reduce_all((logits >= 0) == (targets[:, None, :] > 0), -1)
         else:
-            right = tf.argmax(logits, -1) == tf.argmax(targets, -1)
-        count = tf.reduce_sum(held, 0)
-        losses = self._losses(logits, self._targets)
-        mean = [tf.reduce_sum(v * held, 0) / count for v in (losses, tf.cast(right, tf.float32))]
-        return mean[0], mean[1]
+            right = tf.argmax(logits, -1) == tf.argmax(targets, -1)[:, None]
+        sums = [self._losses(logits, targets) * weights, tf.cast(right, tf.float32) * weights, weights]
+        losses, right, weight = (tf.reduce_sum(values, 0) for values in sums)
+        return losses, right, weight
 
     def _logits(self, x: tf.Tensor, dropout: float) -> tf.Tensor:
         """Return [n, G, classes]."""

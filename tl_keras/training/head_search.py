@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 
 from tl_keras.config import Config, HeadConfig, ScheduleConfig
 from tl_keras.data.pipelines import Labelled
-from tl_keras.training.head_bank import Floats, Task, train_bank
+from tl_keras.training.head_bank import Floats, Lesson, train_bank
 from tl_keras.training.statistics import column_statistics
 
 FOLDS = 3
@@ -93,7 +93,10 @@ class HeadSearch:
         return text.getvalue()
 
     def applied_to(self, config: Config) -> Config:
-        """Return the settings with the chosen head; what was set for training stays as it is."""
+        """Return the settings with the chosen head; what was set for training stays as it is.
+
+        Rates and decays were tried with Adam: with another optimizer only the head itself is taken over.
+        """
         best = self.trials[0]
         head = HeadConfig(
             hidden=(best.hidden,) if best.hidden else (), dropout=best.dropout, standardize=best.standardize
@@ -106,6 +109,8 @@ class HeadSearch:
             "early_stopping": FINAL_EPOCHS // 5,
             "schedule": ScheduleConfig(kind="cosine"),
         }
+        if config.train.optimizer not in ("adam", "adamw"):
+            chosen = {}
         free = {name: value for name, value in chosen.items() if name not in config.train.model_fields_set}
         return config.model_copy(update={"head": head, "train": config.train.model_copy(update=free)})
 
@@ -117,7 +122,7 @@ def search_head(train: Labelled, config: Config) -> HeadSearch | None:
     best of these. What the settings name is not varied. None if there are too few rows to hold any out.
 
     Args:
-        train: Stored features; only the first view is used.
+        train: Stored features; only the first view is used, and of identical images one.
         config: All settings.
     """
     rows = _sample(train, config)
@@ -125,8 +130,8 @@ def search_head(train: Labelled, config: Config) -> HeadSearch | None:
         return None
     targets = train.targets(rows)
     features = train.load(rows).astype(np.float32)
-    held_out = _held_out(targets, config)
-    task = Task(
+    parts = _parts(targets, config)
+    lesson = Lesson(
         features=features,
         targets=targets,
         multilabel=config.data.task == "multilabel",
@@ -135,19 +140,27 @@ def search_head(train: Labelled, config: Config) -> HeadSearch | None:
         seed=config.runtime.seed,
     )
     mean, deviation = column_statistics(train)
-    standardized = replace(task, features=(features - mean) / deviation)
+    standardized = replace(lesson, features=(features - mean) / deviation)
     trials = [
         trial
-        for data in (task, standardized)
-        for trial in _try(data, _linear(config, standardize=data is standardized), held_out)
+        for data in (lesson, standardized)
+        for trial in _try(data, _linear(config, standardize=data is standardized), parts)
     ]
     best = min(trials, key=lambda trial: trial.loss)
     rate = _set(config, "learning_rate") or HIDDEN_RATE
     deep = replace(best, hidden=HIDDEN, dropout=HIDDEN_DROPOUT, learning_rate=rate)
-    scaled = standardized if best.standardize else task
-    trials += _try(replace(scaled, epochs=HIDDEN_EPOCHS), [deep], held_out)
+    scaled = standardized if best.standardize else lesson
+    trials += _try(replace(scaled, epochs=HIDDEN_EPOCHS), [deep], parts)
     ranked = tuple(sorted(trials, key=lambda trial: trial.loss))
-    return HeadSearch(ranked, len(rows), len(held_out), task.batch_size)
+    return HeadSearch(ranked, len(rows), len(parts.held_out), lesson.batch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Float32 [folds, n] each: how much a row counts in the training, and in the measurement of a fold."""
+
+    trained_on: Floats
+    held_out: Floats
 
 
 def _batch_size(rows: int) -> int:
@@ -168,18 +181,19 @@ def _set(config: Config, name: str) -> Any:
     return getattr(config.train, name) if name in config.train.model_fields_set else None
 
 
-def _try(task: Task, trials: list[Trial], held_out: Floats) -> list[Trial]:
+def _try(lesson: Lesson, trials: list[Trial], parts: _Parts) -> list[Trial]:
     """Return the trials with their scores, means over the folds."""
-    folds = len(held_out)
+    folds = len(parts.held_out)
     losses, accuracies = (
         values.reshape(len(trials), folds).mean(axis=1)
         for values in train_bank(
-            task,
+            lesson,
             hidden=trials[0].hidden,
             dropout=trials[0].dropout,
             rates=np.repeat([trial.learning_rate for trial in trials], folds),
             decays=np.repeat([trial.weight_decay for trial in trials], folds),
-            trained_on=np.tile(1 - held_out, (len(trials), 1)),
+            trained_on=np.tile(parts.trained_on, (len(trials), 1)),
+            held_out=np.tile(parts.held_out, (len(trials), 1)),
         )
     )
     losses = np.where(np.isfinite(losses), losses, np.inf)
@@ -190,28 +204,33 @@ def _try(task: Task, trials: list[Trial], held_out: Floats) -> list[Trial]:
 
 
 def _sample(train: Labelled, config: Config) -> npt.NDArray[np.int64]:
-    """Return random rows of the first view, as many as there is time for."""
+    """Return random rows of the first view, one of each content, as many as there is time for."""
+    contents = {example.sha256 or str(row): row for row, example in enumerate(train.examples)}
+    rows = np.array(sorted(contents.values()), np.int64)
     width, classes = int(np.prod(train.element.shape)), len(train.classes)
-    heads = 2 * len(RATES[False]) * len(DECAYS)
+    heads = 2 * len(RATES[False]) * len(DECAYS) * (FOLDS if len(rows) < MANY_ROWS else 1)
     per_row = 6 * width * classes * heads * SEARCH_EPOCHS
     most = min(MOST_ROWS, max(20 * classes, int(MOST_WORK / per_row)))
-    order = np.random.default_rng(config.runtime.seed).permutation(len(train))
-    return np.sort(order[:most])
+    return np.sort(np.random.default_rng(config.runtime.seed).permutation(rows)[:most])
 
 
-def _held_out(targets: Floats, config: Config) -> Floats:
-    """Return float32 [folds, n], 1 where a row is held out; every class alike where that can be."""
-    labels = targets.argmax(axis=1)
-    stratified = config.data.task == "multiclass" and np.bincount(labels)[np.unique(labels)].min() >= FOLDS
-    seed = config.runtime.seed
+def _parts(targets: Floats, config: Config) -> _Parts:
+    """Divide the rows, every class alike where that can be."""
+    labels, seed = targets.argmax(axis=1), config.runtime.seed
+    classes, counts = np.unique(labels, return_counts=True)
+    enough = counts.min() >= FOLDS and len(classes) <= len(labels) // 5
+    stratified = config.data.task == "multiclass" and enough
     if len(targets) >= MANY_ROWS:
         one = StratifiedShuffleSplit if stratified else ShuffleSplit
         splits = one(1, test_size=0.2, random_state=seed).split(targets, labels)
     else:
         several = StratifiedKFold if stratified else KFold
         splits = several(FOLDS, shuffle=True, random_state=seed).split(targets, labels)
-    parts = [held for _, held in splits]
-    held_out = np.zeros((len(parts), len(targets)), np.float32)
-    for part, rows in zip(held_out, parts, strict=True):
+    held = [rows for _, rows in splits]
+    held_out = np.zeros((len(held), len(targets)), np.float32)
+    for part, rows in zip(held_out, held, strict=True):
         part[rows] = 1
-    return held_out
+    weights = np.ones(len(targets), np.float32)
+    if config.train.class_weight == "balanced":
+        weights = (len(labels) / (len(classes) * counts))[np.searchsorted(classes, labels)].astype(np.float32)
+    return _Parts((1 - held_out) * weights, held_out * weights)

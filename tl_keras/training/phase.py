@@ -18,7 +18,6 @@ from tl_keras.config import Config, PhaseConfig
 from tl_keras.console import say
 from tl_keras.data.pipelines import (
     Labelled,
-    Loader,
     evaluation_batches,
     steps_per_epoch,
     training_batches,
@@ -65,6 +64,7 @@ def train_phase(
     *,
     resumable: bool = False,
     at_most: float = math.inf,
+    short_steps: bool = False,
 ) -> PhaseResult:
     """Train what is trainable in `model`, in place.
 
@@ -80,6 +80,7 @@ def train_phase(
         device: What to train on.
         folder: Where the phase's files go.
         resumable: Write checkpoints into `folder`, and go on from the newest one there.
+        short_steps: Whether a step takes less time than Keras's look between two: then many are done at once.
         at_most: Seconds after the first batch, after which the training ends with the batch.
 
     Raises:
@@ -98,7 +99,7 @@ def train_phase(
             config.data.task,
             device,
             steps,
-            together=_steps_together(train, steps, device.replicas),
+            together=_steps_together(steps) if short_steps and device.replicas == 1 else 1,
         )
     best = keras.callbacks.EarlyStopping(
         monitor=phase.monitor,
@@ -169,14 +170,12 @@ class TimeLimit(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _steps_together(train: Labelled, steps: int, replicas: int) -> int:
-    """Return how many steps TensorFlow does between two looks of Keras; a head's step is shorter than a look.
+def _steps_together(steps: int) -> int:
+    """Return how many steps TensorFlow does between two looks of Keras.
 
-    It divides the steps of an epoch, so that no call reaches into the next one. Several replicas take single
-    steps: Keras's loop over several fails on a distributed iterator.
+    It divides the steps of an epoch, so that no call reaches into the next one. Several replicas cannot do
+    more than one: Keras's loop over several fails on a distributed iterator.
     """
-    if isinstance(train, Loader) or replicas > 1:
-        return 1
     return max(number for number in range(1, MOST_TOGETHER + 1) if steps % number == 0)
 
 

@@ -43,14 +43,16 @@ class Answers(Protocol):
         geometry: The input size, and how images are brought to it.
         labels: Class names.
         known: SHA-256 of images that need not be decoded.
+        batch_size: How many images are best answered at once.
     """
 
     geometry: Geometry
     labels: tuple[str, ...]
     known: Container[str]
+    batch_size: int
 
     def __call__(self, images: list[Opened]) -> Floats:
-        """Return float32 [n, classes] for at least one readable image."""
+        """Return float32 [n, classes] for 1 to `batch_size` readable images."""
 
 
 def answers_of(model: Path, *, many: bool) -> Answers:
@@ -77,6 +79,7 @@ class FileAnswers:
         self.geometry = info.geometry if info else Geometry(*predictor.input_shape)
         self.labels = info.labels if info else tuple(f"class {i}" for i in range(predictor.output_classes))
         self.known: Container[str] = ()
+        self.batch_size = BATCH_SIZE
 
     def __call__(self, images: list[Opened]) -> Floats:
         return self._predictor(np.stack([image.pixels for image in images if image.pixels is not None]))
@@ -100,15 +103,15 @@ class RunAnswers:
         self._frozen = frozen
         self._head = tf.function(lambda rows: head(rows, training=False), reduce_retracing=True)
         self.known: Container[str] = frozen.stored
+        self.batch_size = frozen.extractor.batch_size
+        frozen.note_use(folder)
 
     def __call__(self, images: list[Opened]) -> Floats:
         rows = np.empty((len(images), *self._frozen.extractor.shape), self._frozen.extractor.dtype)
         new = np.array([image.pixels is not None for image in images])
         if new.any():
             pixels = np.stack([image.pixels for image in images if image.pixels is not None])
-            size = self._frozen.extractor.batch_size
-            parts = [pixels[i : i + size] for i in range(0, len(pixels), size)]
-            rows[new] = np.concatenate([self._frozen.extractor(part) for part in parts])
+            rows[new] = self._frozen.extractor(pixels)
         if not new.all():
             known = [image.sha256 for image in images if image.pixels is None]
             rows[~new] = self._frozen.stored.rows(self._frozen.stored.places(known))

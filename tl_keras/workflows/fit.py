@@ -12,6 +12,7 @@ from tl_keras.console import say, warn
 from tl_keras.data.prepare import check_images, prepare
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import Source
+from tl_keras.errors import ConfigError
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.features.frozen import FrozenPart
@@ -22,7 +23,7 @@ from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.phase import PhaseResult
-from tl_keras.workflows.frozen import frozen_trunk, make_room
+from tl_keras.workflows.frozen import frozen_trunk, store_or_keep_in_memory
 from tl_keras.workflows.new_classifier import describe, run_name, with_absolute_paths, write_run
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.train_head import train_head
@@ -71,6 +72,8 @@ def fit(
         TlkError: Settings, images, weights or the run's folder are not as needed; nothing is left behind.
     """
     config = with_absolute_paths(with_source(config or Config()), data)
+    if config.head and config.head.standardize and not config.stores_features:
+        raise ConfigError("head.standardize needs stored features: features: on, and no MixUp or CutMix.")
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     source = read_source(config.data)
@@ -99,9 +102,11 @@ def _prepared(
         prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
         return StoredRun(run, config, info, prepared), None
     frozen = frozen_trunk(trunk, config, geometry)
-    make_room(frozen, len(source.examples) * (1 + config.augment.stored_views))
+    rows = len(source.examples) * (1 + config.augment.stored_views)
+    store_or_keep_in_memory(frozen, max(0, rows - len(frozen.stored)))  # not known before they are read
     prepared = prepare(source, config.data, seed, frozen.check)
     frozen.make_views(prepared.split("train"), config.augment, seed)
+    frozen.extractor.release()
     return StoredRun(run, config, info, prepared), frozen
 
 

@@ -88,7 +88,7 @@ def _predictions(answers: Answers, paths: Iterator[str], top: int) -> Iterator[P
     waiting: list[Opened] = []
     for opened in in_threads(lambda path: _open(path, answers), paths, answers.geometry):
         waiting.append(opened)
-        if len(waiting) == BATCH_SIZE:
+        if len(waiting) == answers.batch_size:
             yield from _answered(waiting, answers, top)
             waiting = []
     yield from _answered(waiting, answers, top)

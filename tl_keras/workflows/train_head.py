@@ -70,7 +70,8 @@ def train_head(
         if config.head.standardize:
             done = _train_standardized(model, train, val, config, device, folder)
         else:
-            done = train_phase(model, train, val, config, config.train, device, folder)
+            short = frozen is not None
+            done = train_phase(model, train, val, config, config.train, device, folder, short_steps=short)
         if config.baseline == "scratch":
             _compare_with_scratch(stored, model, val, frozen, device, done, folder)
     reported = stored.seen(stored.prepared.reported_split, frozen)
@@ -95,7 +96,7 @@ def _train_standardized(
     mean, deviation = column_statistics(train)
     with device.strategy.scope():
         model = on_standardized(head, mean, deviation)
-    done = train_phase(model, train, val, config, config.train, device, folder)
+    done = train_phase(model, train, val, config, config.train, device, folder, short_steps=True)
     fold(head, mean, deviation)
     return done
 

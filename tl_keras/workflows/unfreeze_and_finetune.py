@@ -26,7 +26,7 @@ from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import locked, open_run
 from tl_keras.training.device import plan_devices
 from tl_keras.training.phase import PhaseResult, train_phase
-from tl_keras.workflows.frozen import frozen_below
+from tl_keras.workflows.frozen import frozen_below, has_room
 from tl_keras.workflows.stored import StoredRun, open_stored
 
 
@@ -56,9 +56,9 @@ class FinetuneResult:
 def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> FinetuneResult:
     """Unfreeze part of a run's backbone and train on at a low rate, BatchNorm in inference mode.
 
-    What the part that stays frozen makes of each image is computed once, and only the upper part is trained
-    on that: the same training, to rounding, as with whole images. MixUp and CutMix, `features: off` or a full
-    disk make it whole images in every epoch.
+    What the part that stays frozen makes of each image (and of its views) is computed once, and only the
+    upper part is trained on that. Without augmentation this is the same training, to rounding, as with whole
+    images. MixUp and CutMix, `features: off` or a full disk make it whole images in every epoch.
 
     The model of the run is replaced only when val says that it became better; everything of the phase
     is kept in `phases/N-finetune` either way.
@@ -130,12 +130,13 @@ def _below(cut: Cut | None, stored: StoredRun, config: Config) -> tuple[StoredRu
     """
     names = dict.fromkeys(("train", "val", stored.prepared.reported_split))
     examples = [example for name in names for example in stored.images(name)]
-    rows = len(examples) + config.augment.stored_views * len(stored.prepared.split("train"))
-    frozen = cut and frozen_below(cut, config, stored.info.geometry, rows)
-    if not frozen:
+    frozen = frozen_below(cut, config, stored.info.geometry) if cut else None
+    views = config.augment.stored_views * len(stored.prepared.split("train"))
+    if not frozen or not has_room(frozen, frozen.missing(examples) + views):
         return stored, None
     stored = stored.with_images(frozen.recheck(examples))
     frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+    frozen.extractor.release()
     frozen.note_use(stored.run.folder)
     return stored, frozen
 
