@@ -60,7 +60,6 @@ def tiny(alive):
             "model.options": {"alpha": 0.25},
             "model.weights": str(alive),
             "head.dropout": 0.2,
-            "train.learning_rate": 0.03,
             "train.epochs": 2,
             "train.batch_size": 16,
             "finetune.epochs": 1,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tl_keras.config import load_config
+from tl_keras.workflows.fit import fit
 
 
 def layers_of(run: Path) -> dict[str, list[np.ndarray]]:
@@ -54,9 +55,13 @@ def test_batchnorm_affine_moves_gamma_and_beta_only(tlk, run, monkeypatch):
     assert "conv_pw_12_bn" not in changed(before, after)
 
 
-def test_a_phase_that_does_not_help_changes_nothing_but_is_kept_on_record(tlk, run):
+def test_a_phase_that_does_not_help_changes_nothing_but_is_kept_on_record(tlk, photos, tmp_path):
+    config = load_config(overrides={"model.backbone": "Tiny", "train.epochs": 10})
+    made = fit(photos, config, name="good", runs_dir=tmp_path)
+    assert made.phase.val_accuracy > 0.9
+    run = made.run
     before = (run / "model.keras").read_bytes(), (run / "metrics.json").read_bytes()
-    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "all", "--learning-rate", "3")
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "all", "--learning-rate", "3", "--epochs", "1")
     assert done.code == 0, done.err
     assert "did not help on val" in done.out
     assert ((run / "model.keras").read_bytes(), (run / "metrics.json").read_bytes()) == before
