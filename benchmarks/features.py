@@ -26,7 +26,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TLK = str(Path(sys.executable).with_name("tlk"))
 NETWORK = ("--backbone", "MobileNetV2", "--backbone-option", "alpha=0.35")
-PAIRS = 3
 
 
 class Workplace:
@@ -87,7 +86,7 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def pairs(ours: Callable[[], float], theirs: Callable[[], float], count: int = PAIRS) -> str:
+def pairs(ours: Callable[[], float], theirs: Callable[[], float], count: int) -> str:
     """Measure both in turns; return both medians, and the median of the ratios of pairs."""
     found = [(ours(), theirs()) for _ in range(count)]
     a, b = (median(values) for values in zip(*found, strict=True))
@@ -106,7 +105,7 @@ def phase_one(place: Workplace) -> None:
         for name, more in (("with the guide's augmentation", ("--augment",)), ("without augmentation", ())):
             options = ("--alpha", "0.35", "--epochs", epochs, *more)
             plainly = lambda options=options: plain(data, *options)["seconds"]  # noqa: E731
-            found = pairs(cold, plainly, PAIRS if epochs == "10" else 1)
+            found = pairs(cold, plainly, place.options.pairs if epochs == "10" else 1)
             print(f"phase 1, {epochs} epochs, cold store, against plain {name}: {found}", flush=True)
         if epochs == "10":
             warm_start(place)
@@ -151,9 +150,8 @@ def phase_two(place: Workplace) -> None:
             return plain(data, "--epochs", "1", "--finetune", f"{block}_", "--finetune-epochs", epochs,
                          *theirs)["finetune_seconds"]  # fmt: skip
 
-        print(
-            f"phase 2, {name}, whole process against the plain fit alone: {pairs(ours, plainly)}", flush=True
-        )
+        found = pairs(ours, plainly, place.options.pairs)
+        print(f"phase 2, {name}, whole process against the plain fit alone: {found}", flush=True)
 
 
 def extraction(place: Workplace) -> None:
@@ -219,7 +217,7 @@ def scale(place: Workplace) -> None:
     options = ("--backbone", "Tiny", "--set", "head.dropout=0.1", "--epochs", "2", "--batch-size", "256")
     folders = {count: subset(place, count // 10) for count in (5_000, 20_000, 50_000)}
     found: dict[int, list[dict]] = {count: [] for count in folders}
-    for _ in range(PAIRS):
+    for _ in range(place.options.pairs):
         for count, folder in folders.items():
             place.forget()
             found[count].append(place.fit(folder, *options))
@@ -266,7 +264,7 @@ def bulk(place: Workplace) -> None:
     limit = 1 / (1 / decoding + 1 / network)
     command = [TLK, "predict", str(place.folder / "bulk"), str(place.options.cifar10), "--csv"]
     found = []
-    for _ in range(PAIRS):
+    for _ in range(place.options.pairs):
         started, marks = time.perf_counter(), []
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -303,6 +301,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*MEASUREMENTS, []], default=[])
     for name in ("--sign-digits", "--ants-bees", "--cifar10"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=3, help="Runs of each, where these are not too long.")
     options = parser.parse_args()
     for name in options.names or MEASUREMENTS:
         with tempfile.TemporaryDirectory() as folder:

@@ -9,30 +9,30 @@ per class is used.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from tl_keras import fit, load_config
+
 SEEDS = (0, 1)
 VIEWS = (0, 1, 2, 4, 8)
 MANY = 5_000
-TLK = str(Path(sys.executable).with_name("tlk"))
-AUGMENT = ("flip=horizontal", "rotation=15", "random_resized_crop=0.5")
+NETWORK = {"model.backbone": "MobileNetV2", "model.options": {"alpha": 0.35}}
+AUGMENT = {"augment.flip": "horizontal", "augment.rotation": 15, "augment.random_resized_crop": 0.5}
 
 
 def accuracy(data: Path, views: int, seed: int, folder: str) -> tuple[float, float]:
-    settings = [f"augment.{change}" for change in AUGMENT] + [f"augment.views={views}"] if views else []
-    command = [TLK, "fit", str(data), "--backbone", "MobileNetV2", "--backbone-option", "alpha=0.35",
-               "--seed", str(seed), "--runs-dir", folder, "--json"]  # fmt: skip
-    command += [part for setting in settings for part in ("--set", setting)]
+    augment = {**AUGMENT, "augment.views": views} if views else {}
+    config = load_config(overrides={**NETWORK, **augment, "runtime.seed": seed})
     started = time.perf_counter()
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return json.loads(done.stdout)["evaluation"]["accuracy"], time.perf_counter() - started
+    made = fit(data, config, runs_dir=folder)
+    return made.report.evaluation.accuracy, time.perf_counter() - started
 
 
 def part_of(data: Path, folder: Path) -> Path:

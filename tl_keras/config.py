@@ -226,6 +226,8 @@ class Config(Section):
     @field_validator("head", mode="before")
     @classmethod
     def _auto(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "auto":
+            raise ValueError("expected auto, or settings such as head.hidden")
         return None if value == "auto" else value
 
     @property

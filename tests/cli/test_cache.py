@@ -139,10 +139,39 @@ def test_without_room_they_stay_in_memory_and_it_says_so(tlk, cache, photos, tmp
     none = ("--set", "runtime.store_gb=0")
     done = tlk("fit", photos, *AUTO, *none, "--name", "a", "--runs-dir", tmp_path)
     assert done.code == 0, done.err
-    assert "no room to store" in done.err and "kept in memory" in done.err and not cache.exists()
+    assert "no room for more features" in done.err and "kept in memory" in done.err
     tuned = tlk("unfreeze-and-finetune", tmp_path / "a", *none, "--unfreeze", "from:block3")
     assert tuned.code == 0 and "no room to store" in tuned.err and "whole images" in tuned.err
-    assert not cache.exists()
+    assert rows_on_disk(cache) == 0
+
+
+def test_a_smaller_budget_removes_nothing_that_is_of_use(tlk, cache, photos, tmp_path):
+    assert tlk("fit", photos, *LINEAR, "--name", "a", "--runs-dir", tmp_path).code == 0
+    none = ("--set", "runtime.store_gb=0")
+    again = tlk("fit", photos, *LINEAR, *none, "--name", "b", "--runs-dir", tmp_path)
+    assert again.code == 0 and "60 were stored, 0 are new" in again.err and "no room" not in again.err
+    assert tlk("evaluate", tmp_path / "b").code == 0 and rows_on_disk(cache) == 60
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_tells_of_a_store_is_repaired(tlk, cache, photos, tmp_path):
+    for name in ("a", "b"):
+        assert tlk("fit", photos, *LINEAR, "--name", name, "--runs-dir", tmp_path).code == 0
+        (about,) = cache.glob("*/about.json")
+        if name == "a":
+            about.write_text("{")
+            assert listed(tlk)[0]["rows"] == 0
+    assert listed(tlk)[0]["rows"] == 60
+
+
+def test_without_a_choice_of_head_it_says_why(tlk, cache, photos, tmp_path):
+    off = tlk("fit", photos, *AUTO, "--features", "off", "--runs-dir", tmp_path / "runs")
+    assert off.code == 0 and "head: linear; choosing one needs stored features" in off.err
+    few = class_folders(tmp_path / "few", classes=2, per_class=3)
+    done = tlk("fit", few, *AUTO, "--runs-dir", tmp_path / "runs")
+    assert done.code == 0 and "head: linear; too few images" in done.err and cache.exists()
+    wrong = tlk("fit", photos, *NETWORK, "--set", "head=autox")
+    assert wrong.code == 1 and "expected auto" in wrong.err
 
 
 def test_damage_is_repaired_in_passing(tlk, cache, photos, tmp_path):

@@ -101,7 +101,7 @@ def test_rows_beyond_the_budget_stay_in_memory(tmp_path, capfd):
     store.add([digest(1)], row(1)[None])
     store.add([digest(n) for n in range(2, 9)], np.stack([row(n) for n in range(2, 9)]))
     np.testing.assert_array_equal(read(store, [8, 1]), np.stack([row(8), row(1)]))
-    assert "no room for more" in capfd.readouterr().err and len(opened(tmp_path / "s")) == 1
+    assert "no room for more features" in capfd.readouterr().err and len(opened(tmp_path / "s")) == 1
 
 
 def test_rows_of_another_shape_are_not_taken_for_ours(tmp_path):

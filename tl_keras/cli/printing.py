@@ -62,7 +62,7 @@ def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
     before, after = done.val_before, done.val_after
     result(
         f"val accuracy {before.accuracy:.3f} -> {after.accuracy:.3f}, "
-        f"loss {before.loss:.3f} -> {after.loss:.3f}"
+        f"loss {before.loss:.4f} -> {after.loss:.4f}"
     )
     if done.kept:
         was = done.before.evaluation.accuracy
@@ -219,7 +219,8 @@ def print_cache(stores: list[StoredFeatures], *, as_json: bool) -> None:
     if not stores:
         warn("no features are stored.")
         return None
-    table(("backbone", "up to", "pixels", "images", "MB", "last used", "runs"), [*map(_cache_row, stores)])
+    columns = ("backbone", "weights", "up to", "pixels", "dtype", "images", "MB", "last used", "runs")
+    table(columns, [*map(_cache_row, stores)])
     result(f"{sum(store.megabytes for store in stores):.1f} MB in {stores[0].folder.parent}")
     return None
 
@@ -232,8 +233,9 @@ def _cache_row(store: StoredFeatures) -> tuple[str, ...]:
     names = ", ".join(Path(run).name for run in store.runs[-MOST_RUNS:])
     more = len(store.runs) - MOST_RUNS
     names = f"{names} and {more} more" if more > 0 else names
-    known = (str(about.get("backbone", "?")), f"{about.get('cut', '?')}{view}", pixels)
-    return (*known, str(store.rows), f"{store.megabytes:.1f}", used, names)
+    known = (str(about.get("backbone", "?")), str(about.get("weights", "?"))[:6])
+    place = (f"{about.get('cut', '?')}{view}", pixels, str(about.get("dtype", "?")))
+    return (*known, *place, str(store.rows), f"{store.megabytes:.1f}", used, names)
 
 
 def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:

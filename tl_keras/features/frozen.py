@@ -15,13 +15,13 @@ from tl_keras.config import AugmentConfig, RuntimeConfig
 from tl_keras.console import progress, say, warn
 from tl_keras.data.decode import DECODING, broken_since
 from tl_keras.data.example import Example
+from tl_keras.errors import DataError
 from tl_keras.features.extract import extract, extract_view
 from tl_keras.features.extractor import Extractor
 from tl_keras.features.loader import FeatureLoader
-from tl_keras.features.room import features_dir, make_room, size_of
+from tl_keras.features.room import features_dir, make_room
 from tl_keras.features.store import KEY_BYTES, Store, open_store
 from tl_keras.features.views import View
-from tl_keras.files import remove
 from tl_keras.geometry import Geometry
 from tl_keras.model_info import Task
 
@@ -45,7 +45,7 @@ class FrozenPart:
     ) -> None:
         self._geometry = geometry
         self._budget = runtime.store_gb * 2**30
-        self._root: Path | None = features_dir()
+        self._root = features_dir()
         resizing = [geometry.height, geometry.width, geometry.resize, geometry.crop_fraction]
         about = {**about, "resizing": resizing, "decoding": DECODING}
         self.extractor = Extractor(model, about, runtime.feature_dtype)
@@ -58,24 +58,12 @@ class FrozenPart:
         return math.prod(self.extractor.shape) * self.extractor.dtype.itemsize
 
     def make_room(self, rows: int) -> bool:
-        """Return whether the disk and the budget have room for so many rows more.
-
-        Where what other images left here takes the room, it goes.
-        """
-        needed, own = rows * (self.row_bytes + KEY_BYTES), self.stored.folder
-        if own is not None and needed <= self._budget < size_of(own) + needed:
-            remove(own)
-            self.stored = self._open({})
-        return self._has_room(needed)
+        """Return whether the disk and the budget have room for so many rows more."""
+        return self._has_room(rows * (self.row_bytes + KEY_BYTES))
 
     def missing(self, examples: Iterable[Example]) -> int:
         """Return how many of these images, by the hashes they had when they were checked, are not stored."""
         return len({example.sha256 for example in examples if example.sha256 not in self.stored})
-
-    def keep_in_memory(self) -> None:
-        """Store nothing on disk; what lies there is not used either."""
-        self._root = None
-        self.stored = self._open({})
 
     def check(self, examples: Sequence[Example]) -> list[Example]:
         """Check every image and store its row; return the examples with `sha256` and `problem`."""
@@ -92,9 +80,10 @@ class FrozenPart:
             DataError: One cannot be read any more.
         """
         checked = self.check(examples)
-        for example in checked:
-            if example.problem:
-                raise broken_since(example.path, example.problem)
+        broken = [example for example in checked if example.problem]
+        if broken:
+            others = f"\n{len(broken) - 1} more cannot be read either." if len(broken) > 1 else ""
+            raise DataError(f"{broken_since(broken[0].path, broken[0].problem)}{others}")
         changed = sum(old.sha256 != new.sha256 for old, new in zip(examples, checked, strict=True))
         if changed:
             warn(f"{changed} of {len(checked)} images have changed since the run was trained.")
@@ -140,4 +129,4 @@ class FrozenPart:
 
     def _has_room(self, needed: int) -> bool:
         mine = [store.folder for store in (self.stored, *self._views) if store.folder is not None]
-        return self._root is None or make_room(self._root, needed, self._budget, keep=mine)
+        return make_room(self._root, needed, self._budget, keep=mine)

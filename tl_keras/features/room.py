@@ -33,7 +33,7 @@ class StoredFeatures:
     Attributes:
         folder: Where it lies.
         about: What its rows depend on, besides the image; empty when that cannot be read.
-        rows: Images in it.
+        rows: Images in it; 0 when `about` cannot be read.
         megabytes: Its size, MB.
         used: When it was last used, seconds since 1970.
         runs: Folders of the runs that used it.
@@ -129,9 +129,11 @@ def _describe(folder: Path) -> StoredFeatures | None:
     about = about if isinstance(about, dict) else {}
     try:
         used = folder.stat().st_mtime
-        sizes = [file.stat().st_size for file in folder.glob(CHUNKS)]
+        sizes = [file.stat().st_size for file in folder.glob(CHUNKS) if file.is_file()]
     except FileNotFoundError:
         return None
-    row = math.prod(about.get("shape", ())) * np.dtype(about.get("dtype", "float32")).itemsize + KEY_BYTES
-    rows = sum((size - HEADER_BYTES) // row for size in sizes)
+    rows = 0
+    if "shape" in about:
+        row = math.prod(about["shape"]) * np.dtype(about["dtype"]).itemsize + KEY_BYTES
+        rows = sum((size - HEADER_BYTES) // row for size in sizes)
     return StoredFeatures(folder, about, rows, size_of(folder) / 1e6, used, tuple(runs_of(folder)))

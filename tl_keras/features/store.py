@@ -60,6 +60,8 @@ class Store:
         self._about = about
         self._has_room = has_room
         self._record = np.dtype([("sha256", f"V{KEY_BYTES}"), ("row", dtype, shape)])
+        self._writes = True
+        self._in_memory = 0
         self._chunks: list[Rows] = []
         self._read: set[str] = set()
         self._place: dict[str, tuple[int, int]] = {}  # hash of an image -> chunk, row
@@ -78,18 +80,21 @@ class Store:
         new = [file for file in sorted(self.folder.glob(CHUNKS)) if file.name not in self._read]
         damaged = sum(not self._take_in(file) for file in new)
         if damaged:
-            warn(f"{damaged} damaged files of stored features are left out; their rows are computed anew.")
+            files = "file of stored features is" if damaged == 1 else "files of stored features are"
+            warn(f"{damaged} damaged {files} left out; the rows are computed anew.")
 
     def merge(self) -> None:
         """Make one file of many small ones: each that is open takes a file descriptor."""
-        small = [file for file in self._files() if file.stat().st_size < SMALL_BYTES]
-        if self.folder is None or len(small) < MANY_SMALL:
+        if self.folder is None:
             return
-        with suppress(RunError, OSError):  # on a full disk they stay as they are
-            tables = [np.load(file, allow_pickle=False) for file in small]
-            self._take_in(self._write(self.folder, np.concatenate(tables)))
-            for file in small:
-                remove(file)
+        with suppress(RunError, OSError):  # a full disk, or another process that clears up
+            files = [self.folder / name for name in sorted(self._read)]
+            small = [file for file in files if file.stat().st_size < SMALL_BYTES]
+            if len(small) >= MANY_SMALL:
+                tables = [np.load(file, allow_pickle=False) for file in small]
+                self._take_in(self._write(self.folder, np.concatenate(tables)))
+                for file in small:
+                    remove(file)
 
     def add(self, hashes: Sequence[str], rows: Rows) -> None:
         """Keep the rows [n, *shape] of n images; on disk, where there is one with room."""
@@ -97,13 +102,27 @@ class Store:
         table["sha256"] = np.frombuffer(bytes.fromhex("".join(hashes)), f"V{KEY_BYTES}")
         table["row"] = rows
         try:
-            if self.folder is not None:
+            if self.folder is not None and self._writes:
                 self._take_in(self._write(self.folder, table))
         except (RunError, OSError) as error:
-            warn(f"{error} Features are kept in memory, for this time only.")
-            self.folder = None
+            warn(f"{error} New features are kept in memory, for this time only.")
+            self._writes = False
         if hashes[0] not in self._place:  # not written, or removed by another process meanwhile
-            self._append(table)
+            self._keep_in_memory(table)
+
+    def _keep_in_memory(self, table: Rows) -> None:
+        """Keep rows for this process only.
+
+        Raises:
+            RunError: They take half of the machine's memory.
+        """
+        self._in_memory += table.nbytes
+        if self._in_memory > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2:
+            raise RunError(
+                "The features fit neither on the disk nor into memory. Make room, raise runtime.store_gb, set"
+                " runtime.feature_dtype=float16, or train on whole images: --features off"
+            )
+        self._append(table)
 
     def places(self, hashes: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return int64 [n, 2], chunk and row, of n images that are all here."""
@@ -123,24 +142,28 @@ class Store:
             return
         users = runs_of(self.folder)
         with suppress(RunError, OSError):  # a full or read-only disk is no reason to stop
+            self._describe(self.folder)
             if str(run) not in users:
                 write_text(self.folder / RUNS_FILE, "".join(f"{user}\n" for user in [*users, run]))
             os.utime(self.folder)
 
-    def _files(self) -> list[Path]:
-        return [self.folder / name for name in sorted(self._read)] if self.folder is not None else []
-
     def _write(self, folder: Path, table: Rows) -> Path:
         if not self._has_room(table.nbytes):
-            raise RunError(f"There is no room for more within runtime.store_gb and on the disk of {folder}.")
-        if not (folder / ABOUT_FILE).is_file():
-            write_text(folder / ABOUT_FILE, json.dumps(self._about, indent=2) + "\n")
+            raise RunError(
+                f"There is no room for more features within runtime.store_gb, or on the disk: {folder}."
+            )
+        self._describe(folder)
         content = io.BytesIO()
         np.save(content, table, allow_pickle=False)
         file = folder / f"{_short(hashlib.sha256(content.getbuffer()))}.npy"
         with written_aside(file) as aside:
             aside.write_bytes(content.getbuffer())
         return file
+
+    def _describe(self, folder: Path) -> None:
+        file, text = folder / ABOUT_FILE, json.dumps(self._about, indent=2) + "\n"
+        if not file.is_file() or file.read_bytes() != text.encode():
+            write_text(file, text)
 
     def _take_in(self, file: Path) -> bool:
         """Map a file into memory; remove it and return False if it is not what its name says."""

@@ -22,7 +22,7 @@ MANY_ROWS, MOST_ROWS = 5_000, 10_000
 """From so many rows on a single fifth is held out instead of folds; of more rows a sample is taken."""
 MOST_WORK = 2e12
 """Floating-point operations of all linear candidates: about 20 s on two cores. More rows are left out."""
-SEARCH_EPOCHS, FINAL_EPOCHS = 24, 60
+SEARCH_EPOCHS, FINAL_EPOCHS = 20, 60
 HIDDEN, HIDDEN_DROPOUT, HIDDEN_RATE, HIDDEN_EPOCHS = 128, 0.3, 2e-3, 20
 """A hidden layer costs ten times as much as a linear head: one is tried, for fewer epochs."""
 RATES = {False: (3e-3, 1e-2), True: (1e-3, 3e-3)}
@@ -164,8 +164,8 @@ class _Parts:
 
 
 def _batch_size(rows: int) -> int:
-    """Return a power of two that makes about sixteen steps of an epoch, and of many rows more."""
-    return int(np.clip(2 ** round(np.log2(rows / 16)), 8, 256))
+    """Return a power of two that makes about 25 steps of an epoch, and of many rows more."""
+    return int(np.clip(2 ** round(np.log2(rows / 25)), 8, 256))
 
 
 def _linear(config: Config, *, standardize: bool) -> list[Trial]:

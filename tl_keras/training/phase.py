@@ -148,8 +148,10 @@ def train_phase(
             checkpoint.close()
     seconds = checkpoint.seconds if checkpoint else time.monotonic() - started
     result = _result(history.rows, best.best_epoch, seconds)
-    if result.best_epoch < result.epochs:
-        say(f"kept: the weights of epoch {result.best_epoch}, the best by {phase.monitor}")
+    say(
+        f"kept: the weights of epoch {result.best_epoch} of {result.epochs}, the best by {phase.monitor} "
+        f"(val accuracy {result.val_accuracy:.4f}, val loss {result.val_loss:.4f})"
+    )
     write_text(folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
 

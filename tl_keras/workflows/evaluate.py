@@ -15,7 +15,7 @@ from tl_keras.errors import DataError, did_you_mean
 from tl_keras.evaluation.report import Report
 from tl_keras.models.assemble import head_of, trunk_of
 from tl_keras.run import locked, open_run
-from tl_keras.workflows.frozen import frozen_trunk, store_or_keep_in_memory
+from tl_keras.workflows.frozen import frozen_trunk
 from tl_keras.workflows.stored import StoredRun, open_stored
 
 
@@ -72,7 +72,6 @@ def _rows(
         examples = wanted if others is None else _readable(check_images(wanted, geometry), others)
         return classifier, Loader(examples, labels, geometry, task=task, cache_mb=0)
     frozen = frozen_trunk(trunk_of(classifier), stored.config, geometry)
-    store_or_keep_in_memory(frozen, frozen.missing(wanted) if others is None else len(wanted))
     examples = frozen.recheck(wanted) if others is None else _readable(frozen.check(wanted), others)
     frozen.note_use(stored.run.folder)
     return head_of(classifier), frozen.loader(examples, labels, task)

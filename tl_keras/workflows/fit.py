@@ -23,7 +23,7 @@ from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.phase import PhaseResult
-from tl_keras.workflows.frozen import frozen_trunk, store_or_keep_in_memory
+from tl_keras.workflows.frozen import frozen_trunk
 from tl_keras.workflows.new_classifier import describe, run_name, with_absolute_paths, write_run
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.train_head import train_head
@@ -102,8 +102,6 @@ def _prepared(
         prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
         return StoredRun(run, config, info, prepared), None
     frozen = frozen_trunk(trunk, config, geometry)
-    rows = len(source.examples) * (1 + config.augment.stored_views)
-    store_or_keep_in_memory(frozen, max(0, rows - len(frozen.stored)))  # not known before they are read
     prepared = prepare(source, config.data, seed, frozen.check)
     frozen.make_views(prepared.split("train"), config.augment, seed)
     frozen.extractor.release()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import keras
 
 from tl_keras.config import Config
 from tl_keras.console import say
-from tl_keras.errors import RunError
 from tl_keras.features.frozen import FrozenPart
 from tl_keras.features.room import features_dir
 from tl_keras.geometry import Geometry
@@ -26,24 +24,6 @@ def frozen_trunk(trunk: keras.Model, config: Config, geometry: Geometry) -> Froz
     return FrozenPart(trunk, _about(config, f"pooling {config.model.pooling}"), geometry, config.runtime)
 
 
-def store_or_keep_in_memory(frozen: FrozenPart, rows: int) -> None:
-    """Let features stay in memory where the disk has no room for so many rows.
-
-    Raises:
-        RunError: Nor has the memory.
-    """
-    if frozen.make_room(rows):
-        return
-    needed = rows * frozen.row_bytes
-    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2:
-        raise RunError(
-            f"{_no_room(needed)}, nor in memory.\nMake room there, raise runtime.store_gb, set "
-            "runtime.feature_dtype=float16, or train on whole images: --features off"
-        )
-    say(f"{_no_room(needed)}: they are kept in memory, for this time only (see: tlk cache)")
-    frozen.keep_in_memory()
-
-
 def frozen_below(cut: Cut, config: Config, geometry: Geometry) -> FrozenPart | None:
     """Return everything below the freeze boundary, or None where that is too little to be worth it."""
     frozen = FrozenPart(cut.lower, _about(config, cut.layer), geometry, config.runtime)
@@ -54,14 +34,13 @@ def has_room(frozen: FrozenPart, rows: int) -> bool:
     """Return whether so many rows can be stored; say so if not."""
     if frozen.make_room(rows):
         return True
-    needed = _no_room(rows * frozen.row_bytes)
-    say(f"{needed}: whole images go through the whole network in every epoch (see: tlk cache)")
-    return False
-
-
-def _no_room(needed: float) -> str:
+    needed = rows * frozen.row_bytes
     size = f"{needed / 2**30:.1f} GiB" if needed > 2**30 else f"{needed / 2**20:.1f} MiB"
-    return f"no room to store {size} of features within runtime.store_gb and on the disk of {features_dir()}"
+    say(
+        f"no room to store {size} of activations within runtime.store_gb, or on the disk: {features_dir()}: "
+        "whole images go through the whole network in every epoch (see: tlk cache)"
+    )
+    return False
 
 
 def _about(config: Config, cut: str) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def _with_head(config: Config, features: Labelled | None, folder: Path) -> Confi
         return config
     search = search_head(features, config) if features is not None else None
     if search is None:
+        why = "too few images to choose one" if features is not None else "choosing one needs stored features"
+        say(f"head: linear; {why}")
         return config.model_copy(update={"head": HeadConfig()})
     say(search.describe())
     write_text(folder / SEARCH_FILE, search.to_csv())

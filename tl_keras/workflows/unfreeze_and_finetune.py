@@ -132,8 +132,12 @@ def _below(cut: Cut | None, stored: StoredRun, config: Config) -> tuple[StoredRu
     examples = [example for name in names for example in stored.images(name)]
     frozen = frozen_below(cut, config, stored.info.geometry) if cut else None
     views = config.augment.stored_views * len(stored.prepared.split("train"))
-    if not frozen or not has_room(frozen, frozen.missing(examples) + views):
+    if cut is None or frozen is None:
+        say("whole images go through the whole network in every epoch")
         return stored, None
+    if not has_room(frozen, frozen.missing(examples) + views):
+        return stored, None
+    say(f"nothing up to {cut.layer} trains: that part is computed once per image")
     stored = stored.with_images(frozen.recheck(examples))
     frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
     frozen.extractor.release()
