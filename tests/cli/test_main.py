@@ -53,14 +53,14 @@ def test_errors_are_text_and_debug_shows_the_traceback(tlk, tmp_path):
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_fit_leaves_nothing_half_written(photos, tmp_path, tiny_options, sent, code):
-    command = [sys.executable, "-m", "tl_keras", "fit", photos, *tiny_options, "--epochs", "500",
+    command = [sys.executable, "-m", "tl_keras", "fit", photos, *tiny_options, "--epochs", "100000",
                "--set", "train.early_stopping=0", "--runs-dir", tmp_path / "runs"]  # fmt: skip
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heed_interrupts
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("epoch 2/500"):
+        if line.startswith("epoch "):
             break
     process.send_signal(sent)
     rest = process.stderr.read()
