@@ -54,7 +54,6 @@ class Labelled(ABC):
     def __init__(self, examples: Sequence[Example], classes: Sequence[str], task: Task) -> None:
         self.examples = examples
         self.classes = tuple(classes)
-        self.task = task
         self.failure: DataError | None = None
         self._targets = _targets(examples, classes, task)
 

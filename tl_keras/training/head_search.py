@@ -15,6 +15,7 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 from tl_keras.config import Config, HeadConfig, ScheduleConfig
 from tl_keras.data.pipelines import Labelled
 from tl_keras.training.head_bank import Floats, Lesson, train_bank
+from tl_keras.training.phase import class_weights
 from tl_keras.training.statistics import column_statistics
 
 FOLDS = 3
@@ -130,7 +131,7 @@ def search_head(train: Labelled, config: Config) -> HeadSearch | None:
         return None
     targets = train.targets(rows)
     features = train.load(rows).astype(np.float32)
-    parts = _parts(targets, config)
+    parts = _parts(train, targets, config)
     lesson = Lesson(
         features=features,
         targets=targets,
@@ -214,7 +215,7 @@ def _sample(train: Labelled, config: Config) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(config.runtime.seed).permutation(rows)[:most])
 
 
-def _parts(targets: Floats, config: Config) -> _Parts:
+def _parts(train: Labelled, targets: Floats, config: Config) -> _Parts:
     """Divide the rows, every class alike where that can be."""
     labels, seed = targets.argmax(axis=1), config.runtime.seed
     classes, counts = np.unique(labels, return_counts=True)
@@ -230,7 +231,6 @@ def _parts(targets: Floats, config: Config) -> _Parts:
     held_out = np.zeros((len(held), len(targets)), np.float32)
     for part, rows in zip(held_out, held, strict=True):
         part[rows] = 1
-    weights = np.ones(len(targets), np.float32)
-    if config.train.class_weight == "balanced":
-        weights = (len(labels) / (len(classes) * counts))[np.searchsorted(classes, labels)].astype(np.float32)
+    per_class = class_weights(train, config.train)
+    weights = targets @ np.array(per_class, np.float32) if per_class else np.ones(len(targets), np.float32)
     return _Parts((1 - held_out) * weights, held_out * weights)

@@ -127,7 +127,7 @@ def train_phase(
                 batch_size=phase.batch_size,
                 epochs=phase.epochs,
                 seed=config.runtime.seed,
-                class_weights=_class_weights(train, phase),
+                class_weights=class_weights(train, phase),
                 replicas=device.replicas,
                 # One batch stays when all are done: Keras looks at one before it starts.
                 start=min(epoch * steps + batch, phase.epochs * steps - 1),
@@ -224,7 +224,7 @@ def _result(rows: list[dict[str, float]], best_epoch: int, seconds: float) -> Ph
     return PhaseResult(len(rows), best_epoch + 1, best["val_loss"], best["val_accuracy"], round(seconds, 2))
 
 
-def _class_weights(loader: Labelled, phase: PhaseConfig) -> list[float] | None:
+def class_weights(loader: Labelled, phase: PhaseConfig) -> list[float] | None:
     """Return a weight per class such that every class counts the same and the mean weight is 1."""
     if phase.class_weight == "none":
         return None
