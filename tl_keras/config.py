@@ -6,9 +6,10 @@ and the named options. Unknown keys are errors; all faults are reported at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -31,6 +32,17 @@ class SplitConfig(Section):
     val: float = Field(0.1, gt=0, lt=1)
     test: float = Field(0.1, gt=0, lt=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _percentages(cls, value: Any) -> Any:
+        """Read `80/10/10`."""
+        if not isinstance(value, str):
+            return value
+        shares = value.split("/")
+        if len(shares) != 3 or not all(share.strip().replace(".", "", 1).isdigit() for share in shares):
+            raise ValueError("expected percentages of train, val and test such as 80/10/10")
+        return dict(zip(("train", "val", "test"), (float(share) / 100 for share in shares), strict=True))
+
     @model_validator(mode="after")
     def _adds_up(self) -> SplitConfig:
         total = self.train + self.val + self.test
@@ -47,7 +59,26 @@ class DataConfig(Section):
     task: Task = "multiclass"
     """`multilabel`: any number of classes per image (manifests only, labels joined by `|`)."""
     split: SplitConfig = SplitConfig()
-    """Used for what the source does not split itself."""
+    """Used for what the source does not split itself; `80/10/10` will do."""
+    folds: int = Field(0, ge=0)
+    """Cross-validation: test is one of so many equal parts, and val and train share the rest; 0 for none."""
+    fold: int = Field(1, ge=1)
+    """Which of the `folds`, from 1."""
+    group_by: str | None = None
+    """A regular expression: images whose paths match it alike (by its group, if it has one) share a split."""
+    limit_per_class: int | None = Field(None, ge=1)
+    """Train on at most so many images of a class, for few-shot trials; val and test stay as they are."""
+    exclude: str | None = None
+    """The issues.csv of `tlk inspect`, edited: rows with the action `exclude` or `relabel` are obeyed.
+    Of any other table with a column `path`, all rows are left out."""
+    on_bad: Literal["skip", "fail"] = "skip"
+    """What to do about images that cannot be read: leave them out, or stop."""
+    max_bad: float = Field(0.05, ge=0, le=1)
+    """With `skip`: stop all the same when more than this share of the images cannot be read."""
+    max_megapixels: float = Field(200.0, gt=0, le=200)
+    """Larger images are taken for decompression bombs and left out."""
+    sampling: Literal["natural", "balanced"] = "natural"
+    """`balanced`: an epoch is as long as ever, but draws from all classes alike."""
     tfds_dir: str | None = None
     """Where TensorFlow Datasets are on disk; None for its own default."""
     tfds_splits: dict[Literal["train", "val", "test"], str] = {}
@@ -60,6 +91,23 @@ class DataConfig(Section):
     """For `crop`: share of the largest centre crop that is kept; 0.875 is resize 256, crop 224."""
     cache_mb: int = Field(1024, ge=0)
     """Decoded images are kept in memory between epochs when a split needs no more than this, MiB."""
+
+    @field_validator("group_by")
+    @classmethod
+    def _expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_the_folds(self) -> DataConfig:
+        if self.folds == 1 or self.fold > max(self.folds, 1):
+            raise ValueError(
+                f"expected folds of 2 or more and a fold up to that, found {self.fold}/{self.folds}"
+            )
+        return self
 
 
 class ModelConfig(Section):
@@ -167,8 +215,8 @@ class PhaseConfig(Section):
     """Momentum of an average of the weights that takes their place, e.g. 0.99; 0 for none."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target spread over all classes."""
-    class_weight: Literal["none", "balanced"] = "none"
-    """`balanced`: examples weigh inversely to their class's frequency."""
+    class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]] = "none"
+    """`balanced`: examples weigh inversely to their class's frequency. {class: weight}: as it says, others 1."""
     early_stopping: int = Field(6, ge=0)
     """Stop after this many epochs without improvement on val; 0 never stops early."""
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
@@ -237,14 +285,16 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
-        if self.data.task == "multilabel" and "balanced" in (
-            self.train.class_weight,
-            self.finetune.class_weight,
-        ):
-            raise ValueError("class_weight: balanced is for task: multiclass; use none with multilabel")
+        if self.data.task == "multilabel":
+            self._require_no_balance()
         if self.baseline == "scratch" and self.model.weights == "none":
             raise ValueError("baseline: scratch compares with pretrained weights, and model.weights is none")
         return self
+
+    def _require_no_balance(self) -> None:
+        weights = (self.train.class_weight, self.finetune.class_weight)
+        if any(weight != "none" for weight in weights) or self.data.sampling == "balanced":
+            raise ValueError("class_weight and sampling: balanced are for task: multiclass, not multilabel")
 
     def to_yaml(self) -> str:
         """Return all settings, defaults included, as YAML that `load_config` reads back."""

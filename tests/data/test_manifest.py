@@ -11,12 +11,12 @@ from tl_keras.data.manifest import from_csv, to_csv
 from tl_keras.errors import RunError
 
 words = st.text(st.characters(codec="utf-8") | st.sampled_from('\r\n,"; '), max_size=8)
-examples = st.builds(Example, words, words, st.sampled_from(["", *SPLITS]), words, words)
+examples = st.builds(Example, words, words, st.sampled_from(["", *SPLITS]), words, words, words)
 
 
 def test_the_columns() -> None:
     text = to_csv([Example("/ein Bild, neu.jpg", "猫", "val", "ab12", "")])
-    assert text == 'path,label,split,sha256,problem\r\n"/ein Bild, neu.jpg",猫,val,ab12,\r\n'
+    assert text == 'path,label,split,sha256,problem,group\r\n"/ein Bild, neu.jpg",猫,val,ab12,,\r\n'
 
 
 @given(st.lists(examples, max_size=5))

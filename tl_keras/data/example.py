@@ -18,6 +18,8 @@ class Example:
         split: `train`, `val`, `test`, or empty while undecided.
         sha256: Hex digest of the file's bytes, or empty while unread.
         problem: Why the image is left out, or empty when it is used.
+        group: Images of one group never straddle splits: the user's name for it, or for near-duplicates the
+            first digits of the smallest hash among them. Empty for an image by itself.
     """
 
     path: str
@@ -25,6 +27,7 @@ class Example:
     split: str = ""
     sha256: str = ""
     problem: str = ""
+    group: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
