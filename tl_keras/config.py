@@ -216,7 +216,7 @@ class PhaseConfig(Section):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target spread over all classes."""
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]] = "none"
-    """`balanced`: examples weigh inversely to their class's frequency. {class: weight}: as it says, others 1."""
+    """`balanced`: examples weigh inversely to their class's frequency. {class: weight}: others weigh 1."""
     early_stopping: int = Field(6, ge=0)
     """Stop after this many epochs without improvement on val; 0 never stops early."""
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"

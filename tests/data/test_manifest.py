@@ -34,7 +34,7 @@ def test_line_ends_that_an_editor_changed_are_read() -> None:
     ("text", "expected"),
     [
         ("", "an empty file"),
-        ("a,b\n1,2\n", "expected path,label,split,sha256,problem; found a,b"),
+        ("a,b\n1,2\n", "expected path,label,split,sha256,problem,group; found a,b"),
         ("path,label,split,sha256,problem\nx,y\n", "example 1 has 2 fields"),
         ("path,label,split,sha256,problem\nx,y,weekend,,\n", "'weekend'"),
         ('path,label,split,sha256,problem\n"x,y,z,,', "damaged"),
