@@ -25,7 +25,7 @@ BASE = {
 LEVELS = [
     {"cli"},
     {"workflows"},
-    {"training", "evaluation", "exporting", "report"},
+    {"training", "inspection", "evaluation", "exporting", "report"},
     {"inference", "features", "models", "data"},
     BASE,
 ]

@@ -35,9 +35,9 @@ def test_line_ends_that_an_editor_changed_are_read() -> None:
     [
         ("", "an empty file"),
         ("a,b\n1,2\n", "expected path,label,split,sha256,problem,group; found a,b"),
-        ("path,label,split,sha256,problem\nx,y\n", "example 1 has 2 fields"),
-        ("path,label,split,sha256,problem\nx,y,weekend,,\n", "'weekend'"),
-        ('path,label,split,sha256,problem\n"x,y,z,,', "damaged"),
+        ("path,label,split,sha256,problem,group\nx,y\n", "example 1 has 2 fields"),
+        ("path,label,split,sha256,problem,group\nx,y,weekend,,,\n", "'weekend'"),
+        ('path,label,split,sha256,problem,group\n"x,y,z,,,', "damaged"),
     ],
 )
 def test_damage_is_named(text: str, expected: str) -> None:

@@ -233,7 +233,7 @@ def _cache_row(store: StoredFeatures) -> tuple[str, ...]:
     names = ", ".join(Path(run).name for run in store.runs[-MOST_RUNS:])
     more = len(store.runs) - MOST_RUNS
     names = f"{names} and {more} more" if more > 0 else names
-    known = (str(about.get("backbone", "?")), str(about.get("weights", "?"))[:6])
+    known = (str(about.get("backbone", about.get("what", "?"))), str(about.get("weights", "?"))[:6])
     place = (f"{about.get('cut', '?')}{view}", pixels, str(about.get("dtype", "?")))
     return (*known, *place, str(store.rows), f"{store.megabytes:.1f}", used, names)
 

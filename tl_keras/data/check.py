@@ -57,13 +57,24 @@ def opened(
         geometry: The model's input size.
         known: SHA-256 of contents that need not be decoded; these come without pixels, as broken images do.
     """
-    return in_threads(lambda example: _open(example, geometry, known), examples, geometry)
+    return in_threads(lambda example: _open(example, geometry, known), examples, decoded_bytes(geometry))
 
 
-def in_threads(work: Callable[[Given], Made], items: Iterable[Given], geometry: Geometry) -> Iterator[Made]:
-    """Yield `work(item)` in order, done in one thread per core, as far ahead as memory allows."""
+def decoded_bytes(geometry: Geometry) -> int:
+    """Return the bytes of a decoded image."""
+    return geometry.height * geometry.width * 3
+
+
+def in_threads(work: Callable[[Given], Made], items: Iterable[Given], size: int) -> Iterator[Made]:
+    """Yield `work(item)` in order, done in one thread per core, as far ahead as memory allows.
+
+    Args:
+        work: What is done.
+        items: To what.
+        size: Bytes of one result.
+    """
     threads = os.cpu_count() or 1
-    ahead = max(2 * threads, min(AHEAD_IMAGES, AHEAD_BYTES // (geometry.height * geometry.width * 3)))
+    ahead = max(2 * threads, min(AHEAD_IMAGES, AHEAD_BYTES // size))
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     waiting: deque[Future[Made]] = deque()
     try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +58,24 @@ def decode(source: Path | str | bytes, geometry: Geometry, box: Box | None = Non
         BadImage: With the reason: unreadable file, another format, damaged, or too large.
     """
     data = source if isinstance(source, bytes) else read_bytes(source)
+    with opened_image(data) as image:
+        return np.array(pixels_of(image, exif_orientation(data), geometry, box))
+
+
+@contextmanager
+def opened_image(data: bytes) -> Iterator[Image.Image]:
+    """Yield an encoded image of which only the header is read; in the block it may be decoded.
+
+    Raises:
+        BadImage: As for `decode`, whatever goes wrong in the block.
+    """
     if not data:
         raise BadImage("empty file")
     try:
-        return np.array(_decode(data, geometry, box))
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage(_TOO_LARGE)
+            yield image
     except UnidentifiedImageError:
         raise BadImage("not a JPEG, PNG, BMP, GIF or WebP image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -108,18 +124,17 @@ def broken_since(path: str, reason: str) -> DataError:
     return DataError(f"{path} was readable when it was checked, and is not any more: {reason}.")
 
 
-def _decode(data: bytes, geometry: Geometry, box: Box | None) -> Image.Image:
-    orientation = exif_orientation(data)
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise BadImage(_TOO_LARGE)
-        width, height = reversed(image.size) if swaps_sides(orientation) else image.size
-        target = (geometry.width, geometry.height) if box else geometry.target_size(width, height)
-        used = _within(box or geometry.source_box(width, height), width, height)
-        ratio = _draft_ratio(used, target) if image.format in ("JPEG", "MPO") else 1
-        if ratio > 1:
-            image.draft(None, (image.width // ratio, image.height // ratio))
-        upright = _turn(_to_rgb(image), orientation)
+def pixels_of(
+    image: Image.Image, orientation: int, geometry: Geometry, box: Box | None = None
+) -> Image.Image:
+    """Decode an opened image as `decode` does; `orientation` is its EXIF orientation."""
+    width, height = reversed(image.size) if swaps_sides(orientation) else image.size
+    target = (geometry.width, geometry.height) if box else geometry.target_size(width, height)
+    used = _within(box or geometry.source_box(width, height), width, height)
+    ratio = _draft_ratio(used, target) if image.format in ("JPEG", "MPO") else 1
+    if ratio > 1:
+        image.draft(None, (image.width // ratio, image.height // ratio))
+    upright = _turn(_to_rgb(image), orientation)
     left, top, right, bottom = (edge / ratio for edge in used)
     return _pad(_resize(upright, (left, top, right, bottom), target), geometry)
 

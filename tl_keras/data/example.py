@@ -19,7 +19,7 @@ class Example:
         sha256: Hex digest of the file's bytes, or empty while unread.
         problem: Why the image is left out, or empty when it is used.
         group: Images of one group never straddle splits: the user's name for it, or for near-duplicates the
-            first digits of the smallest hash among them. Empty for an image by itself.
+            smallest hash among them. Empty for an image by itself.
     """
 
     path: str
@@ -33,3 +33,8 @@ class Example:
     def labels(self) -> tuple[str, ...]:
         """The class names of this image (none for an empty multi-label cell)."""
         return tuple(part for part in self.label.split(LABEL_SEPARATOR) if part)
+
+    @property
+    def unit(self) -> str:
+        """What goes into a split as a whole: the image's group, or the content of an image by itself."""
+        return self.group or self.sha256

@@ -10,12 +10,14 @@ from tl_keras.config import DataConfig
 from tl_keras.console import progress, say, warn
 from tl_keras.data.check import check
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.sources.source import Source
+from tl_keras.data.selection import CONFLICT, COPY, LIMITED, limited, without_copies
+from tl_keras.data.sources.source import Source, counted
 from tl_keras.data.splits import assign_splits, leaked, require_files
 from tl_keras.errors import DataError
 from tl_keras.geometry import Geometry
 
 SHOWN = 10
+EXCLUDED = "excluded by "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +51,41 @@ def check_images(examples: Sequence[Example], geometry: Geometry) -> list[Exampl
 def prepare(
     source: Source, config: DataConfig, seed: int, checker: Callable[[Sequence[Example]], list[Example]]
 ) -> Prepared:
-    """Check every image, decide the splits, and say what was found.
+    """Check every image, decide which are used and in which split, and say what was found.
 
     Args:
         source: The images.
-        config: For the shares of the splits.
+        config: For the shares of the splits, and how many images may be bad.
         seed: Decides the splits.
-        checker: Gives every example its `sha256` and `problem`, as `check_images` does.
+        checker: Gives every example its `sha256`, `problem` and `group`.
 
     Raises:
-        DataError: Nothing readable is left of a class, or a class has too few images.
+        DataError: A class has too few readable images, or too many images cannot be read.
+        ConfigError: Folds are asked for, and the source has its own val or test.
     """
-    require_files(source.examples, config.split)
+    require_files(source.examples, config)
     checked = checker(source.examples)
     say_problems(checked)
-    prepared = Prepared(tuple(assign_splits(checked, config.split, seed)), source.classes)
+    _require_good(checked, config)
+    divided = assign_splits(without_copies(checked), config, seed)
+    prepared = Prepared(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
     _require_images(prepared)
+    _say_left_out(prepared.examples)
     _say_counts(prepared, source)
     return prepared
+
+
+def _require_good(checked: Sequence[Example], config: DataConfig) -> None:
+    """Stop where too many images cannot be read."""
+    bad = sum(is_broken(example) for example in checked)
+    if bad and config.on_bad == "fail":
+        raise DataError(f"{bad} of {len(checked)} images cannot be read, and data.on_bad is fail.")
+    if bad > config.max_bad * len(checked):
+        raise DataError(
+            f"{bad} of {len(checked)} images cannot be read, more than data.max_bad allows "
+            f"({config.max_bad:.0%}). Mend or remove them; tlk inspect lists all of them.\n"
+            f"To go on without them: --set data.max_bad={min(1.0, -(-100 * bad // len(checked)) / 100):g}"
+        )
 
 
 def _require_images(prepared: Prepared) -> None:
@@ -82,15 +101,34 @@ def _require_images(prepared: Prepared) -> None:
 
 
 def say_problems(checked: Sequence[Example]) -> None:
-    """List the images that are left out, the first ten with their reasons."""
-    bad = [example for example in checked if example.problem]
-    if not bad:
+    """List the images that cannot be read, the first ten with their reasons."""
+    _list([example for example in checked if is_broken(example)], len(checked), "cannot be read")
+
+
+def is_broken(example: Example) -> bool:
+    """Tell whether an image is left out because it cannot be read, and not for being excluded or a copy."""
+    return bool(example.problem) and not example.problem.startswith((EXCLUDED, COPY, CONFLICT, LIMITED))
+
+
+def _list(some: Sequence[Example], of: int, what: str) -> None:
+    if not some:
         return
-    warn(f"{len(bad)} of {len(checked)} images {'was' if len(bad) == 1 else 'were'} left out:")
-    for example in bad[:SHOWN]:
+    warn(f"{len(some)} of {of} images {what} and {'is' if len(some) == 1 else 'are'} left out:")
+    for example in some[:SHOWN]:
         say(f"  {example.path}: {example.problem}")
-    if len(bad) > SHOWN:
-        say(f"  ... and {len(bad) - SHOWN} more; the run's manifest.csv lists all of them")
+    if len(some) > SHOWN:
+        say(f"  ... and {len(some) - SHOWN} more; the run's manifest.csv lists all of them")
+
+
+def _say_left_out(examples: Sequence[Example]) -> None:
+    """Say how many of the readable images are left out, and why."""
+    conflicts = [example for example in examples if example.problem.startswith(CONFLICT)]
+    _list(conflicts, len(examples), "have several labels, byte for byte the same,")
+    reasons = {EXCLUDED: "excluded by data.exclude", COPY: "exact copies of others", LIMITED: LIMITED}
+    for start, reason in reasons.items():
+        count = sum(example.problem.startswith(start) for example in examples)
+        if count:
+            say(f"{counted(count, 'image')} left out: {reason}")
 
 
 def _say_counts(prepared: Prepared, source: Source) -> None:
@@ -98,8 +136,16 @@ def _say_counts(prepared: Prepared, source: Source) -> None:
         warn(note)
     used = [example for example in prepared.examples if not example.problem]
     sizes = Counter(example.split for example in used)
-    parts = ", ".join(f"{split} {sizes[split]}" for split in SPLITS if sizes[split])
+    parts = ", ".join(
+        f"{split} {sizes[split]} ({sizes[split] / len(used):.1%})" for split in SPLITS if sizes[split]
+    )
     say(f"{len(used)} images in {len(prepared.classes)} classes: {parts}")
+    groups = Counter(example.group for example in used if example.group)
+    if groups:
+        say(f"{groups.total()} of them in {counted(len(groups), 'group')} of near-duplicates or by name")
     copies = leaked(used)
     if copies:
-        warn(f"{copies} images of val or test are also in train, byte for byte: their figures flatter.")
+        warn(
+            f"of {counted(len(copies), 'image')} of val or test there are copies or relatives in train: "
+            "their figures flatter; tlk evaluate gives the accuracy without them."
+        )

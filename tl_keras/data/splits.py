@@ -1,7 +1,8 @@
 """Which images are trained on, which are chosen by, and which are kept for the final score.
 
-An image's content decides, so copies stay together and adding images moves no other image (but for the few
-that are moved to give a small class an image in every split).
+An image's content decides, or the name of its group: copies stay together, and adding images moves no other
+image, but for the few that are moved to give a small class an image in every split, and near-duplicates whose
+group gets another name from a new member.
 """
 
 from __future__ import annotations
@@ -12,84 +13,98 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 
-from tl_keras.config import SplitConfig
+from tl_keras.config import DataConfig
 from tl_keras.data.example import Example
-from tl_keras.errors import DataError
+from tl_keras.errors import ConfigError, DataError
 
 Stretches = dict[str, tuple[float, float]]
 """Split -> its part of [0, 1), from the start up to the end."""
 
 
-def assign_splits(examples: Iterable[Example], split: SplitConfig, seed: int) -> list[Example]:
+def assign_splits(examples: Iterable[Example], config: DataConfig, seed: int) -> list[Example]:
     """Give every readable image a split; images with a problem are passed on as they are.
 
     Splits that the source brings are kept. What it lacks is taken out of `train`: `val` where there is a
     `test`, both where there is only `train` (or no split at all). Every class gets an image in each split
-    made here, as far as whole groups of identical images can be moved.
+    made here, as far as whole groups can be moved.
 
     Args:
         examples: Checked images.
-        split: Shares.
+        config: For the shares, or which of the folds is to be the test.
         seed: Another seed is another division.
 
     Raises:
         DataError: A class has too few distinct readable images to be divided.
+        ConfigError: Folds are asked for, and the source has its own val or test.
     """
     examples = list(examples)
-    stretches = _stretches({example.split for example in examples if not example.problem}, split)
-    pool = [example for example in examples if _is_open(example)]
+    stretches = _stretches({example.split for example in examples if not example.problem}, config)
+    pool = [example for example in examples if is_open(example)]
     _require_enough(examples, pool, list(stretches))
-    positions = {example.sha256: _position(example.sha256, seed) for example in pool}
-    placed = {sha256: _split_at(position, stretches) for sha256, position in positions.items()}
+    turn = (config.fold - 1) / config.folds if config.folds else 0.0
+    positions = {unit: (position(unit, seed) - turn) % 1.0 for unit in {example.unit for example in pool}}
+    placed = {unit: _split_at(place, stretches) for unit, place in positions.items()}
     _complete_classes(pool, positions, stretches, placed)
     return [
-        replace(example, split=placed[example.sha256]) if _is_open(example) else example
-        for example in examples
+        replace(example, split=placed[example.unit]) if is_open(example) else example for example in examples
     ]
 
 
-def require_files(examples: Iterable[Example], split: SplitConfig) -> None:
+def require_files(examples: Iterable[Example], config: DataConfig) -> None:
     """Refuse classes with too few files to be divided, before any of these is opened.
 
     Raises:
         DataError: See `assign_splits`.
+        ConfigError: The same.
     """
     by_path = [replace(example, sha256=example.path) for example in examples]
-    stretches = _stretches({example.split for example in by_path}, split)
-    _require_enough(by_path, [example for example in by_path if _is_open(example)], list(stretches))
+    stretches = _stretches({example.split for example in by_path}, config)
+    _require_enough(by_path, [example for example in by_path if is_open(example)], list(stretches))
 
 
-def leaked(examples: Iterable[Example]) -> int:
-    """Return how many readable val and test images are also in train, byte for byte."""
+def divides(examples: Iterable[Example]) -> bool:
+    """Tell whether there are splits to be made, or the source has brought all of them."""
+    return all(example.split != "val" for example in examples if not example.problem)
+
+
+def leaked(examples: Iterable[Example]) -> list[Example]:
+    """Return the readable val and test images of which train has a copy, a near-duplicate or a relative."""
     readable = [example for example in examples if not example.problem]
-    trained = {example.sha256 for example in readable if example.split == "train"}
-    return sum(example.split in ("val", "test") and example.sha256 in trained for example in readable)
+    trained = {example.unit for example in readable if example.split == "train"}
+    return [e for e in readable if e.split in ("val", "test") and e.unit in trained]
 
 
-def _is_open(example: Example) -> bool:
+def is_open(example: Example) -> bool:
     """Tell whether this image's split is ours to choose."""
     return not example.problem and example.split in ("", "train")
 
 
-def _stretches(given: set[str], split: SplitConfig) -> Stretches:
-    """Divide [0, 1) among the splits that must be made, given those that the source brings."""
-    if "val" in given:
-        return {"train": (0.0, 1.0)}
-    if "test" in given:
-        val = split.val / (split.train + split.val)
-        return {"val": (0.0, val), "train": (val, 1.0)}
-    cut = split.test + split.val
-    return {"test": (0.0, split.test), "val": (split.test, cut), "train": (cut, 1.0)}
-
-
-def _position(sha256: str, seed: int) -> float:
-    """Return an image's place in [0, 1), drawn from its content and the seed."""
-    digest = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
+def position(unit: str, seed: int) -> float:
+    """Return the place in [0, 1) of an image or group, drawn from its content or name and the seed."""
+    digest = hashlib.sha256(f"{seed}:{unit}".encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48
 
 
-def _split_at(position: float, stretches: Stretches) -> str:
-    return next(split for split, (_, end) in stretches.items() if position < end)
+def _stretches(given: set[str], config: DataConfig) -> Stretches:
+    """Divide [0, 1) among the splits that must be made, given those that the source brings."""
+    split = config.split
+    if config.folds and given & {"val", "test"}:
+        raise ConfigError(
+            "data.folds makes val and test itself, but these images have splits of their own already.\n"
+            "Leave folds out, or give only the images that are to be divided."
+        )
+    if "val" in given:
+        return {"train": (0.0, 1.0)}
+    share = split.val / (split.train + split.val)
+    if "test" in given:
+        return {"val": (0.0, share), "train": (share, 1.0)}
+    test = 1 / config.folds if config.folds else split.test
+    cut = test + share * (1 - test)
+    return {"test": (0.0, test), "val": (test, cut), "train": (cut, 1.0)}
+
+
+def _split_at(place: float, stretches: Stretches) -> str:
+    return next(split for split, (_, end) in stretches.items() if place < end)
 
 
 def _complete_classes(
@@ -98,46 +113,45 @@ def _complete_classes(
     """Change `placed` so that every class is in every split, moving the images nearest to the cut."""
     labels: dict[str, set[str]] = defaultdict(set)
     for example in pool:
-        labels[example.sha256].update(example.labels)
+        labels[example.unit].update(example.labels)
     members: dict[str, list[str]] = defaultdict(list)
-    for sha256 in sorted(labels):
-        for label in labels[sha256]:
-            members[label].append(sha256)
-    counts = Counter((label, placed[sha256]) for label, group in members.items() for sha256 in group)
+    for unit in sorted(labels):
+        for label in labels[unit]:
+            members[label].append(unit)
+    counts = Counter((label, placed[unit]) for label, units in members.items() for unit in units)
     for label, split in product(sorted(members), stretches):
         if counts[label, split]:
             continue
         # Others may share an image's content: no class may lose its last one in a split.
         spare = [
-            sha256
-            for sha256 in members[label]
-            if all(counts[other, placed[sha256]] > 1 for other in labels[sha256])
+            unit for unit in members[label] if all(counts[other, placed[unit]] > 1 for other in labels[unit])
         ]
         if spare:
-            moved = min(spare, key=lambda sha256: _distance(positions[sha256], stretches[split]))
+            moved = min(spare, key=lambda unit: _distance(positions[unit], stretches[split]))
             counts.subtract((other, placed[moved]) for other in labels[moved])
             counts.update((other, split) for other in labels[moved])
             placed[moved] = split
 
 
-def _distance(position: float, stretch: tuple[float, float]) -> float:
+def _distance(place: float, stretch: tuple[float, float]) -> float:
     start, end = stretch
-    return max(start - position, position - end)
+    return max(start - place, place - end)
 
 
 def _require_enough(examples: list[Example], pool: list[Example], splits: list[str]) -> None:
     """Refuse classes that cannot have a distinct image in each of the splits to be made."""
-    hashes: dict[str, set[str]] = {label: set() for example in examples for label in example.labels}
+    units: dict[str, set[str]] = {label: set() for example in examples for label in example.labels}
     for example in pool:
         for label in example.labels:
-            hashes[label].add(example.sha256)
+            units[label].add(example.unit)
     short = [
-        f"{label!r} has {len(found)}" for label, found in sorted(hashes.items()) if len(found) < len(splits)
+        f"{label!r} has {len(found)}" for label, found in sorted(units.items()) if len(found) < len(splits)
     ]
     if short:
         more = f" and {len(short) - 10} more classes" if len(short) > 10 else ""
+        grouped = ", those of a group counting as one" if any(example.group for example in pool) else ""
         raise DataError(
-            f"Every class needs at least {len(splits)} different readable images "
+            f"Every class needs at least {len(splits)} different readable images{grouped}, "
             f"for {', '.join(reversed(splits))}; {', '.join(short[:10])}{more}.\n"
             "Add images or remove the class."
         )

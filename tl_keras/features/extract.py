@@ -12,7 +12,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tl_keras.console import say
-from tl_keras.data.check import Pixels, in_threads, opened
+from tl_keras.data.check import Pixels, decoded_bytes, in_threads, opened
+from tl_keras.data.decode import broken_since
 from tl_keras.data.example import Example
 from tl_keras.features.extractor import Extractor
 from tl_keras.features.room import lock_of
@@ -48,6 +49,28 @@ def extract(
         return checked, _fill(store, extractor, new())
 
 
+def extract_checked(
+    examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, on_progress: Progress
+) -> int:
+    """Store the rows of images that were checked before and are not stored yet; return how many are new.
+
+    Raises:
+        DataError: One cannot be read any more, or has changed.
+    """
+
+    def new() -> Iterator[tuple[str, Pixels]]:
+        missing = [example for example in examples if example.sha256 not in store]
+        on_progress(len(examples) - len(missing))
+        for example, (now, pixels) in zip(missing, opened(missing, geometry), strict=True):
+            if pixels is None or now.sha256 != example.sha256:
+                raise broken_since(example.path, now.problem or "its content has changed")
+            on_progress(1)
+            yield example.sha256, pixels
+
+    with _alone(store, examples):
+        return _fill(store, extractor, new())
+
+
 def extract_view(
     examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, view: View,
     on_progress: Progress,
@@ -57,7 +80,9 @@ def extract_view(
     def new() -> Iterator[tuple[str, Pixels]]:
         missing = [example for example in examples if example.sha256 not in store]
         on_progress(len(examples) - len(missing))
-        for made in in_threads(lambda e: (e.sha256, view.pixels(e, geometry)), missing, geometry):
+        for made in in_threads(
+            lambda e: (e.sha256, view.pixels(e, geometry)), missing, decoded_bytes(geometry)
+        ):
             on_progress(1)
             yield made
 

@@ -16,7 +16,7 @@ from tl_keras.console import progress, say, warn
 from tl_keras.data.decode import DECODING, broken_since
 from tl_keras.data.example import Example
 from tl_keras.errors import DataError
-from tl_keras.features.extract import extract, extract_view
+from tl_keras.features.extract import extract, extract_checked, extract_view
 from tl_keras.features.extractor import Extractor
 from tl_keras.features.loader import FeatureLoader
 from tl_keras.features.room import features_dir, make_room
@@ -72,6 +72,17 @@ class FrozenPart:
         contents = len({example.sha256 for example in checked if not example.problem})
         say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
         return checked
+
+    def compute(self, examples: Sequence[Example]) -> None:
+        """Store the rows of images that have been checked.
+
+        Raises:
+            DataError: One cannot be read any more, or has changed.
+        """
+        with progress("computing features", len(examples)) as advance:
+            new = extract_checked(examples, self._geometry, self.extractor, self.stored, advance)
+        contents = len({example.sha256 for example in examples})
+        say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
 
     def recheck(self, examples: Sequence[Example]) -> list[Example]:
         """Store the rows of images that were readable before; say so if they have changed since.

@@ -9,13 +9,14 @@ import keras
 
 from tl_keras.config import Config
 from tl_keras.console import say, warn
-from tl_keras.data.prepare import check_images, prepare
+from tl_keras.data.prepare import prepare
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.features.frozen import FrozenPart
+from tl_keras.inspection.inspected import inspected
 from tl_keras.model_info import ModelInfo
 from tl_keras.models.assemble import build_trunk
 from tl_keras.models.backbones import find
@@ -96,16 +97,17 @@ def fit(
 def _prepared(
     run: Run, trunk: keras.Model, source: Source, config: Config, info: ModelInfo
 ) -> tuple[StoredRun, FrozenPart | None]:
-    """Check the images and decide their splits; where features are stored, compute them in the same pass."""
-    geometry, seed = info.geometry, config.runtime.seed
+    """Inspect the images and decide their splits; where features are stored, compute them."""
+    seed = config.runtime.seed
+    prepared = prepare(source, config.data, seed, lambda examples: inspected(examples, config))
+    stored = StoredRun(run, config, info, prepared)
     if not config.stores_features:
-        prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
-        return StoredRun(run, config, info, prepared), None
-    frozen = frozen_trunk(trunk, config, geometry)
-    prepared = prepare(source, config.data, seed, frozen.check)
+        return stored, None
+    frozen = frozen_trunk(trunk, config, info.geometry)
+    frozen.compute([example for example in prepared.examples if not example.problem])
     frozen.make_views(prepared.split("train"), config.augment, seed)
     frozen.extractor.release()
-    return StoredRun(run, config, info, prepared), frozen
+    return stored, frozen
 
 
 def _say_plan(config: Config, device: DevicePlan) -> None:

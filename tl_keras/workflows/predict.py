@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.data.check import in_threads
+from tl_keras.data.check import decoded_bytes, in_threads
 from tl_keras.data.decode import decode, read_bytes
 from tl_keras.data.files import image_files
 from tl_keras.errors import BadImage, DataError
@@ -86,7 +86,7 @@ def _expand(image: str) -> Iterator[str]:
 
 def _predictions(answers: Answers, paths: Iterator[str], top: int) -> Iterator[Prediction]:
     waiting: list[Opened] = []
-    for opened in in_threads(lambda path: _open(path, answers), paths, answers.geometry):
+    for opened in in_threads(lambda path: _open(path, answers), paths, decoded_bytes(answers.geometry)):
         waiting.append(opened)
         if len(waiting) == answers.batch_size:
             yield from _answered(waiting, answers, top)

@@ -14,14 +14,14 @@ import keras
 from tl_keras.config import Config, pretraining_defaults
 from tl_keras.console import say
 from tl_keras.data import manifest
-from tl_keras.data.prepare import Prepared, check_images, prepare
+from tl_keras.data.prepare import Prepared, prepare
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import remove, write_text
-from tl_keras.geometry import Geometry
+from tl_keras.inspection.inspected import inspected
 from tl_keras.models.assemble import as_float32, backbone_of
 from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, round_kernels, save_backbone
 from tl_keras.run import DEFAULT_RUNS_DIR, Run
@@ -92,7 +92,7 @@ def pretrain(
         classifier, info = build(config, source.classes, device, PHASE, frozen=False)
         say(f"{config.model.backbone} from random weights, {classifier.count_params():,} of them")
         say(f"on {device.description}, {device.precision}")
-        prepared = begun_with or _prepared(run, source, config, info.geometry)
+        prepared = begun_with or _prepared(run, source, config)
         stored = StoredRun(run, config, info, prepared)
         folder = run.phases_dir / PHASE
         with stored.loader("train") as train, stored.loader("val") as val:
@@ -136,9 +136,9 @@ def _changed_after(manifest_file: Path, images: Iterable[tuple[str, str]]) -> in
     return sum(os.stat(path).st_mtime > checked for path, _ in images if os.path.exists(path))
 
 
-def _prepared(run: Run, source: Source, config: Config, geometry: Geometry) -> Prepared:
+def _prepared(run: Run, source: Source, config: Config) -> Prepared:
     seed = config.runtime.seed
-    prepared = prepare(source, config.data, seed, lambda examples: check_images(examples, geometry))
+    prepared = prepare(source, config.data, seed, lambda examples: inspected(examples, config))
     write_text(run.manifest_file, manifest.to_csv(prepared.examples))
     return prepared
 

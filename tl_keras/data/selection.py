@@ -1,0 +1,54 @@
+"""Which of the readable images are used."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tl_keras.data.example import Example
+from tl_keras.data.splits import divides, is_open, position
+
+COPY, CONFLICT, LIMITED = "copy of ", "the same image has other labels too: ", "beyond data.limit_per_class"
+"""How the reasons begin for which a readable image is left out."""
+
+
+def without_copies(examples: Sequence[Example]) -> list[Example]:
+    """Leave out all but the first of identical images, and all of those that have different labels.
+
+    Only where there are splits to be made: what the user has divided stays as it is.
+    """
+    if not divides(examples):
+        return list(examples)
+    same: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        if is_open(example):
+            same[example.sha256].append(example)
+    return [_judged(e, same[e.sha256]) if is_open(e) else e for e in examples]
+
+
+def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
+    """Leave out training images beyond `limit` of a class; a smaller limit takes some of what a larger takes.
+
+    An image with several labels is used if any of its classes has not enough yet.
+    """
+    if limit is None:
+        return list(examples)
+    train = [example for example in examples if example.split == "train" and not example.problem]
+    train.sort(key=lambda example: (position(f"limit {example.sha256}", seed), example.path))
+    used: Counter[str] = Counter()
+    over = set()
+    for example in train:
+        if all(used[label] >= limit for label in example.labels):
+            over.add(example.path)
+        else:
+            used.update(example.labels)
+    return [replace(e, problem=LIMITED) if e.split == "train" and e.path in over else e for e in examples]
+
+
+def _judged(example: Example, same: Sequence[Example]) -> Example:
+    labels = sorted({other.label for other in same} - {example.label})
+    if labels:
+        return replace(example, problem=f"{CONFLICT}{', '.join(labels)}")
+    first = same[0]
+    return example if example is first else replace(example, problem=f"{COPY}{first.path}")

@@ -1,0 +1,160 @@
+"""Images that are copies of each other: byte for byte, or scaled, re-encoded or slightly changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from tl_keras.data.example import Example
+from tl_keras.data.facts import THUMBNAIL, Facts
+from tl_keras.inspection.examine import Examined
+
+LOOK_BITS = 6
+"""The perceptual hashes of near-duplicates differ in no more bits: this finds the candidates, ..."""
+LEAST_CORRELATION = 0.96
+"""... and their thumbnails correlate so much. Both fit copies at half the size and JPEG quality 60."""
+LEAST_CONTRAST = 2.0
+"""Standard deviation of a thumbnail, grey levels: below it there is nothing to compare."""
+PART_BITS, PARTS = 16, 4
+"""Of hashes that differ in 6 of 64 bits, one of the four quarters differs in one bit at most."""
+CROWD = 64
+"""Where more hashes share a quarter, each is compared with so many neighbours: the time stays linear."""
+BLOCK = 65_536
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Which of the readable images are copies of each other.
+
+    Attributes:
+        exact: Index of an image -> index of the first one with the same bytes, for all but the first.
+        near: Indices of near-duplicates, int64 [m, 2]; of exact copies only the first is named.
+    """
+
+    exact: Mapping[int, int]
+    near: Ints
+
+
+def find_copies(examined: Examined) -> Copies:
+    """Compare all readable images with each other, in time that grows with their number, not its square."""
+    first: dict[str, int] = {}
+    exact = {}
+    for index, example in enumerate(examined.examples):
+        if not example.problem and first.setdefault(example.sha256, index) != index:
+            exact[index] = first[example.sha256]
+    distinct = np.array(list(first.values()), np.int64)
+    return Copies(exact, distinct[near_duplicates(examined.facts[distinct])])
+
+
+def with_groups(examples: Iterable[Example], copies: Copies) -> list[Example]:
+    """Return the examples with `group`: one for all that must not be in several splits.
+
+    These are the user's groups and near-duplicates, and groups that have an image in common are one. It is
+    called by the first of the user's names in it, or the smallest hash.
+    """
+    examples = list(examples)
+    readable = [index for index, example in enumerate(examples) if not example.problem]
+    ties = [*copies.exact.items(), *copies.near.tolist()]
+    by_group = defaultdict(list)
+    for index in readable:
+        by_group[examples[index].group].append(index)
+    ties += [tie for name, members in by_group.items() if name for tie in pairwise(members)]
+    names = _names(examples, readable, _components(len(examples), ties))
+    return [replace(example, group=names.get(index, "")) for index, example in enumerate(examples)]
+
+
+def near_duplicates(facts: Facts) -> Ints:
+    """Return the pairs of images that look the same, int64 [m, 2], the smaller index first.
+
+    Perceptual hashes find the candidates: there is a table for each quarter of the hash, in which every
+    image is looked up with its own quarter and with all that differ from it in one bit. Thumbnails confirm.
+    Images of fewer than 16 pixels a side, or without contrast, are not compared.
+
+    Args:
+        facts: FACTS [n], no two of the same file.
+    """
+    thumbnails = facts["thumbnail"].reshape(len(facts), -1)
+    compared = np.flatnonzero(
+        (np.minimum(facts["width"], facts["height"]) >= THUMBNAIL) & _has_contrast(thumbnails)
+    )
+    found = [np.zeros((0, 2), np.int64)]
+    for candidates in _candidates(facts["look"][compared]):
+        pairs = compared[candidates]
+        found.append(pairs[_correlation(thumbnails, pairs) >= LEAST_CORRELATION])
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def _candidates(looks: npt.NDArray[np.uint64]) -> Iterator[Ints]:
+    """Yield pairs of positions whose hashes differ in at most LOOK_BITS; some come several times."""
+    for part in range(PARTS):
+        keys = ((looks >> np.uint64(part * PART_BITS)) & np.uint64(2**PART_BITS - 1)).astype(np.int64)
+        order = np.lexsort((looks, keys))  # those next to each other look alike
+        starts = np.searchsorted(keys[order], np.arange(2**PART_BITS + 1))
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        for bit in (0, *(1 << number for number in range(PART_BITS))):
+            asking = np.flatnonzero(keys & bit == 0)
+            begin = starts[keys[asking] ^ bit] if bit else place[asking] + 1
+            end = np.minimum(starts[(keys[asking] ^ bit) + 1], begin + CROWD)
+            yield from _alike(looks, order, asking, begin, end)
+
+
+def _alike(
+    looks: npt.NDArray[np.uint64], order: Ints, asking: Ints, begin: Ints, end: Ints
+) -> Iterator[Ints]:
+    """Yield pairs of `asking` with what lies at `begin` up to `end` in `order`, if they look alike."""
+    for block in range(0, len(asking), BLOCK):
+        some = slice(block, block + BLOCK)
+        counts = end[some] - begin[some]
+        one = np.repeat(asking[some], counts)
+        within = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
+        other = order[np.repeat(begin[some], counts) + within]
+        alike = np.bitwise_count(looks[one] ^ looks[other]) <= LOOK_BITS
+        yield np.stack([one[alike], other[alike]], axis=1)
+
+
+def _correlation(thumbnails: npt.NDArray[np.uint8], pairs: Ints) -> npt.NDArray[np.float32]:
+    """Return the correlation of the pixels of each pair, float32 [m]."""
+    one, other = (_standardized(thumbnails[pairs[:, side]]) for side in (0, 1))
+    return np.asarray((one * other).mean(axis=1))
+
+
+def _standardized(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    values = thumbnails.astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    return np.asarray(values / values.std(axis=1, keepdims=True))
+
+
+def _has_contrast(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    blocks = [thumbnails[start : start + 4096].std(axis=1) for start in range(0, len(thumbnails), 4096)]
+    return np.concatenate([np.zeros(0), *blocks]) >= LEAST_CONTRAST
+
+
+def _components(count: int, ties: Iterable[tuple[int, int]]) -> Ints:
+    """Return the number of the group that each of `count` images belongs to."""
+    ends = np.array(list(ties), np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _names(examples: list[Example], readable: list[int], component: Ints) -> dict[int, str]:
+    """Return index -> name of its group, for images of groups with several contents or of the user's."""
+    members = defaultdict(list)
+    for index in readable:
+        members[component[index]].append(index)
+    names: dict[int, str] = {}
+    for group in members.values():
+        given = {examples[index].group for index in group} - {""}
+        hashes = {examples[index].sha256 for index in group}
+        if given or len(hashes) > 1:
+            names |= dict.fromkeys(group, min(given) if given else min(hashes))
+    return names

@@ -1,0 +1,130 @@
+"""Opening every image once: which can be read, what they are, and what they look like."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tl_keras.config import RuntimeConfig
+from tl_keras.console import progress
+from tl_keras.data.check import in_threads
+from tl_keras.data.decode import DECODING, read_bytes
+from tl_keras.data.example import Example
+from tl_keras.data.facts import FACTS, FACTS_VERSION, Facts, facts_of, too_large
+from tl_keras.errors import BadImage
+from tl_keras.features.room import features_dir, make_room
+from tl_keras.features.store import Store, fingerprint, open_store
+
+FLUSH_SECONDS = 5.0
+"""A killed examination loses so much of its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Images and what was found out about them.
+
+    Attributes:
+        examples: In the order given, with `sha256` (empty if the file cannot be read) and `problem`.
+        facts: FACTS [n]; all zero where there is a problem.
+    """
+
+    examples: tuple[Example, ...]
+    facts: Facts
+
+
+def examine(examples: Sequence[Example], max_pixels: float, runtime: RuntimeConfig) -> Examined:
+    """Read every image over all cores, with a progress bar; what is known by its content is not decoded.
+
+    Images that have a problem already, because the user excludes them, are passed on unread.
+
+    Args:
+        examples: As a source lists them.
+        max_pixels: Larger images have a problem.
+        runtime: For the budget of what is stored.
+    """
+    store = _facts_store(runtime)
+    notes = _Notes(store)
+    checked: list[Example] = []
+
+    def look(example: Example) -> tuple[Example, Facts | None]:
+        return _look(example, max_pixels, store)
+
+    with progress("inspecting images", len(examples)) as advance:
+        try:
+            for example, facts in in_threads(look, examples, FACTS.itemsize):
+                checked.append(example)
+                if facts is not None:
+                    notes.add(example.sha256, facts)
+                advance(1)
+        finally:
+            notes.flush()
+    return _collected(checked, store, max_pixels)
+
+
+def _look(example: Example, max_pixels: float, store: Store) -> tuple[Example, Facts | None]:
+    """Return the example with hash and problem, and its facts if they are new."""
+    if example.problem:
+        return example, None
+    digest = ""
+    try:
+        data = read_bytes(example.path)
+        digest = hashlib.sha256(data).hexdigest()
+        facts = None if digest in store else facts_of(data, max_pixels)
+    except BadImage as error:
+        return replace(example, sha256=digest, problem=str(error)), None
+    return replace(example, sha256=digest), facts
+
+
+def _collected(examples: Sequence[Example], store: Store, max_pixels: float) -> Examined:
+    facts = np.zeros(len(examples), FACTS)
+    good = [index for index, example in enumerate(examples) if not example.problem]
+    places = store.places([examples[index].sha256 for index in good])
+    facts[good] = store.rows(places).view(FACTS)[:, 0]
+    checked = list(examples)
+    # Those that were known already have not met this limit.
+    for index in np.flatnonzero(facts["width"].astype(np.int64) * facts["height"] > max_pixels):
+        checked[index] = replace(checked[index], problem=too_large(max_pixels))
+        facts[index] = 0
+    return Examined(tuple(checked), facts)
+
+
+class _Notes:
+    """Facts on their way into the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._new: dict[str, Facts] = {}
+        self._since = time.monotonic()
+
+    def add(self, sha256: str, facts: Facts) -> None:
+        self._new[sha256] = facts
+        if time.monotonic() - self._since >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._new:
+            rows = np.stack(list(self._new.values())).view(np.uint8).reshape(len(self._new), -1)
+            self._store.add(list(self._new), rows)
+        self._new, self._since = {}, time.monotonic()
+
+
+def _facts_store(runtime: RuntimeConfig) -> Store:
+    root, size = features_dir(), FACTS.itemsize
+    about = {
+        "what": "facts about image files",
+        "version": FACTS_VERSION,
+        "decoding": DECODING,
+        "shape": [size],
+        "dtype": "uint8",
+    }
+    budget = runtime.store_gb * 2**30
+    folder = root / fingerprint(about)
+    store = open_store(
+        root, about, (size,), np.dtype(np.uint8), lambda needed: make_room(root, needed, budget, [folder])
+    )
+    store.merge()
+    return store
