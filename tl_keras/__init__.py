@@ -1,7 +1,8 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`, `backbones`, `runs`, `cache`.
+`inspect`, `fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`, `backbones`, `runs`,
+`cache`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.evaluate import evaluate
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
+    from tl_keras.workflows.inspect import inspect
     from tl_keras.workflows.predict import predict
     from tl_keras.workflows.pretrain import pretrain
     from tl_keras.workflows.runs import runs
@@ -32,6 +34,7 @@ __all__ = [
     "evaluate",
     "export",
     "fit",
+    "inspect",
     "load_config",
     "predict",
     "pretrain",

@@ -15,6 +15,7 @@ from tl_keras.cli.cache import cache
 from tl_keras.cli.evaluate import evaluate
 from tl_keras.cli.export import export
 from tl_keras.cli.fit import fit
+from tl_keras.cli.inspect import inspect
 from tl_keras.cli.options import DEBUG
 from tl_keras.cli.predict import predict
 from tl_keras.cli.pretrain import pretrain
@@ -41,6 +42,7 @@ def tlk() -> None:
     """Transfer learning for image classification.
 
     \b
+    tlk inspect photos/                              what is wrong with it?
     tlk fit photos/                                  a folder with one folder of images per class
     tlk unfreeze-and-finetune saved_models/RUN       a second phase at a low learning rate
     tlk predict saved_models/RUN new_photos/
@@ -48,7 +50,18 @@ def tlk() -> None:
     """
 
 
-for command in (fit, unfreeze_and_finetune, evaluate, predict, export, pretrain, runs, cache, backbones):
+for command in (
+    inspect,
+    fit,
+    unfreeze_and_finetune,
+    evaluate,
+    predict,
+    export,
+    pretrain,
+    runs,
+    cache,
+    backbones,
+):
     tlk.add_command(command)
 
 

@@ -10,14 +10,13 @@ from tl_keras.config import DataConfig
 from tl_keras.console import progress, say, warn
 from tl_keras.data.check import check
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.selection import CONFLICT, COPY, LIMITED, limited, without_copies
+from tl_keras.data.selection import CONFLICT, COPY, EXCLUDED, LIMITED, limited, without_copies
 from tl_keras.data.sources.source import Source, counted
 from tl_keras.data.splits import assign_splits, leaked, require_files
 from tl_keras.errors import DataError
 from tl_keras.geometry import Geometry
 
 SHOWN = 10
-EXCLUDED = "excluded by "
 
 
 @dataclass(frozen=True, slots=True)

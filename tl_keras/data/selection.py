@@ -9,7 +9,8 @@ from dataclasses import replace
 from tl_keras.data.example import Example
 from tl_keras.data.splits import divides, is_open, position
 
-COPY, CONFLICT, LIMITED = "copy of ", "the same image has other labels too: ", "beyond data.limit_per_class"
+EXCLUDED, COPY, LIMITED = "excluded by ", "copy of ", "beyond data.limit_per_class"
+CONFLICT = "the same image has other labels too: "
 """How the reasons begin for which a readable image is left out."""
 
 

@@ -62,6 +62,13 @@ def require_files(examples: Iterable[Example], config: DataConfig) -> None:
     _require_enough(by_path, [example for example in by_path if is_open(example)], list(stretches))
 
 
+def too_small(examples: Iterable[Example], config: DataConfig) -> dict[str, int]:
+    """Return the classes that `assign_splits` would refuse, and how many distinct images they have."""
+    examples = list(examples)
+    stretches = _stretches({example.split for example in examples if not example.problem}, config)
+    return _short(examples, [example for example in examples if is_open(example)], list(stretches))
+
+
 def divides(examples: Iterable[Example]) -> bool:
     """Tell whether there are splits to be made, or the source has brought all of them."""
     return all(example.split != "val" for example in examples if not example.problem)
@@ -140,13 +147,7 @@ def _distance(place: float, stretch: tuple[float, float]) -> float:
 
 def _require_enough(examples: list[Example], pool: list[Example], splits: list[str]) -> None:
     """Refuse classes that cannot have a distinct image in each of the splits to be made."""
-    units: dict[str, set[str]] = {label: set() for example in examples for label in example.labels}
-    for example in pool:
-        for label in example.labels:
-            units[label].add(example.unit)
-    short = [
-        f"{label!r} has {len(found)}" for label, found in sorted(units.items()) if len(found) < len(splits)
-    ]
+    short = [f"{label!r} has {found}" for label, found in _short(examples, pool, splits).items()]
     if short:
         more = f" and {len(short) - 10} more classes" if len(short) > 10 else ""
         grouped = ", those of a group counting as one" if any(example.group for example in pool) else ""
@@ -155,3 +156,12 @@ def _require_enough(examples: list[Example], pool: list[Example], splits: list[s
             f"for {', '.join(reversed(splits))}; {', '.join(short[:10])}{more}.\n"
             "Add images or remove the class."
         )
+
+
+def _short(examples: list[Example], pool: list[Example], splits: list[str]) -> dict[str, int]:
+    """Return the classes with fewer distinct images than splits, and how many these have."""
+    units: dict[str, set[str]] = {label: set() for example in examples for label in example.labels}
+    for example in pool:
+        for label in example.labels:
+            units[label].add(example.unit)
+    return {label: len(found) for label, found in sorted(units.items()) if len(found) < len(splits)}

@@ -83,14 +83,20 @@ def near_duplicates(facts: Facts) -> Ints:
         facts: FACTS [n], no two of the same file.
     """
     thumbnails = facts["thumbnail"].reshape(len(facts), -1)
-    compared = np.flatnonzero(
-        (np.minimum(facts["width"], facts["height"]) >= THUMBNAIL) & _has_contrast(thumbnails)
-    )
+    large = np.minimum(facts["width"], facts["height"]) >= THUMBNAIL
+    compared = np.flatnonzero(large & has_contrast(facts))
     found = [np.zeros((0, 2), np.int64)]
     for candidates in _candidates(facts["look"][compared]):
         pairs = compared[candidates]
         found.append(pairs[_correlation(thumbnails, pairs) >= LEAST_CORRELATION])
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def has_contrast(facts: Facts) -> npt.NDArray[np.bool_]:
+    """Return bool [n]: whether there is more to see than one colour."""
+    starts = range(0, len(facts), BLOCK // 16)
+    blocks = [facts["thumbnail"][start : start + BLOCK // 16].std(axis=(1, 2, 3)) for start in starts]
+    return np.concatenate([np.zeros(0), *blocks]) >= LEAST_CONTRAST
 
 
 def _candidates(looks: npt.NDArray[np.uint64]) -> Iterator[Ints]:
@@ -132,11 +138,6 @@ def _standardized(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     values = thumbnails.astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     return np.asarray(values / values.std(axis=1, keepdims=True))
-
-
-def _has_contrast(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    blocks = [thumbnails[start : start + 4096].std(axis=1) for start in range(0, len(thumbnails), 4096)]
-    return np.concatenate([np.zeros(0), *blocks]) >= LEAST_CONTRAST
 
 
 def _components(count: int, ties: Iterable[tuple[int, int]]) -> Ints:

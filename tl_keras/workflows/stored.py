@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tl_keras.config import Config
 from tl_keras.data import manifest
 from tl_keras.data.example import Example
@@ -15,15 +18,15 @@ from tl_keras.data.pipelines import Labelled, Loader
 from tl_keras.data.prepare import Prepared
 from tl_keras.errors import DataError, ModelError, RunError
 from tl_keras.evaluation.measure import measure
-from tl_keras.evaluation.metrics import Floats
+from tl_keras.evaluation.metrics import Floats, decisions, wilson_interval
 from tl_keras.evaluation.predictions import predictions_csv
-from tl_keras.evaluation.report import Report
+from tl_keras.evaluation.report import Report, WithoutLeaked
 from tl_keras.evaluation.transfer import TransferGain
 from tl_keras.features.frozen import FrozenPart
 from tl_keras.files import write_text
 from tl_keras.inference.info import read
 from tl_keras.inference.keras_file import load_keras
-from tl_keras.model_info import ModelInfo
+from tl_keras.model_info import ModelInfo, Task
 from tl_keras.models.source import KEYWORDS
 from tl_keras.run import Run, open_run
 
@@ -107,18 +110,26 @@ class StoredRun:
             data: Their source when they are not this run's own.
         """
         evaluation, outputs = measure(model, loader, self.info.task, f"evaluating on {split}")
-        trained_on = {example.sha256 for example in self.prepared.split("train")} | self._source_trained_on()
+        leaked = self._leaked(loader.examples)
         report = Report(
             data=data or str(self.config.data.source),
             split=split,
             used_for_selection=data is None and split == "val",
-            trained_on=sum(example.sha256 in trained_on for example in loader.examples),
+            trained_on=int(leaked.sum()),
             backbone=self.config.model.backbone,
             phase=phase or self.info.phase,
             evaluation=evaluation,
             transfer=self._transfer(split) if data is None and not phase else None,
+            without_leaked=_without(leaked, loader, outputs, self.info.task),
         )
         return report, outputs
+
+    def _leaked(self, examples: Sequence[Example]) -> npt.NDArray[np.bool_]:
+        """Return bool [n]: whether the image, a near-duplicate or one of its group was trained on."""
+        train = self.prepared.split("train")
+        contents = {example.sha256 for example in train} | self._source_trained_on()
+        groups = {example.group for example in train} - {""}
+        return np.array([e.sha256 in contents or e.group in groups for e in examples], bool)
 
     def _source_trained_on(self) -> set[str]:
         """Return the hashes of the images that the source model was trained on, if its run is there."""
@@ -142,6 +153,17 @@ class StoredRun:
         predictions = predictions_csv(loader.examples, outputs, self.info.labels, self.info.task)
         write_text(folder / "predictions.csv", predictions)
         write_text(folder / "metrics.json", report.to_json())
+
+
+def _without(
+    leaked: npt.NDArray[np.bool_], loader: Labelled, outputs: Floats, task: Task
+) -> WithoutLeaked | None:
+    """Return the accuracy on what is not leaked, where that is some of the images and not all."""
+    if not leaked.any() or leaked.all():
+        return None
+    rows = np.flatnonzero(~leaked)
+    right = (decisions(outputs[rows], task) == loader.targets(rows).astype(bool)).all(axis=1)
+    return WithoutLeaked(len(rows), float(right.mean()), wilson_interval(int(right.sum()), len(rows)))
 
 
 def open_stored(folder: str | Path) -> tuple[StoredRun, Any]:

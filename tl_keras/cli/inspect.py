@@ -1,0 +1,70 @@
+"""`tlk inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tl_keras.cli.options import (
+    DATA_DIR,
+    DEBUG,
+    JSON,
+    NETWORK,
+    read_settings,
+    require_data,
+    setting,
+    settings,
+)
+
+FOUND_ERRORS = 3
+
+
+@click.command(short_help="Look for broken, copied, leaking and mislabelled images.")
+@click.argument("data", required=False)
+@settings(
+    *NETWORK,
+    setting("--weights", "model.weights", "For --labels: as for tlk fit."),
+    setting("--task", "data.task", "multiclass or multilabel."),
+    setting("--group-by", "data.group_by", "Images whose paths match this expression alike belong together."),
+    setting("--exclude", "data.exclude", "An edited issues.csv: what it leaves out is not inspected."),
+    DATA_DIR,
+)
+@click.option("--labels", is_flag=True, help="Also look for labels that are probably wrong.")
+@click.option(
+    "--issues",
+    type=click.Path(path_type=Path),
+    help="Where the table of findings goes; issues.csv when left out.",
+)
+@click.option("--sheet", type=click.Path(path_type=Path), help="Draw the worst findings, e.g. sheet.png.")
+@click.option("--overwrite", is_flag=True, help="Replace --issues and --sheet.")
+@JSON
+@DEBUG
+def inspect(
+    data: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    labels: bool,
+    issues: Path | None,
+    sheet: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    **named: Any,
+) -> int:
+    """Look at every image before anything is trained on it. Nothing is deleted, moved or changed.
+
+    DATA is what tlk fit takes. Every finding is a row of issues.csv, a table that you may edit and give to
+    tlk fit --exclude: write exclude, or relabel, into its column action.
+
+    The exit code is 3 if there is anything that should be mended first, else 0.
+    """
+    chosen = read_settings(config, assignments, named)
+    require_data(data, chosen, "inspect")
+    from tl_keras.workflows.inspect import inspect as work
+
+    done = work(data, chosen, labels=labels, issues=issues, sheet=sheet, overwrite=overwrite)
+    from tl_keras.cli.printing_inspection import print_inspection
+
+    print_inspection(done, as_json=as_json)
+    return FOUND_ERRORS if done.inspection.severities["error"] else 0

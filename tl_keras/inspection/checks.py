@@ -1,0 +1,207 @@
+"""From examined images to findings."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tl_keras.config import DataConfig
+from tl_keras.data.example import SPLITS, Example
+from tl_keras.data.facts import Facts
+from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.selection import EXCLUDED
+from tl_keras.data.sources.source import counted
+from tl_keras.data.splits import too_small
+from tl_keras.inspection import kinds
+from tl_keras.inspection.copies import Copies, has_contrast
+from tl_keras.inspection.examine import Examined
+
+USUAL_INPUT = 224
+"""Pixels a side of what most networks take."""
+MOST_SCALED, MOST_ASPECT = 4, 4
+SMALL_CLASS, LEAST_BALANCE = 20, 0.2
+FEW, MOST_SHARE = 20, 0.5
+"""A kind with more findings than both, the second as a share of the images, is gathered into one."""
+SEVERITIES = ("error", "warning", "note")
+Bools = npt.NDArray[np.bool_]
+SUFFIXES = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
+    "PNG": {".png"},
+    "BMP": {".bmp"},
+    "GIF": {".gif"},
+    "WEBP": {".webp"},
+}
+
+
+def file_findings(examined: Examined, config: DataConfig) -> Iterator[Finding]:
+    """Yield what is wrong with, or particular about, single files."""
+    for example in examined.examples:
+        if example.problem and not example.problem.startswith(EXCLUDED):
+            yield _about(example, _kind_of(example.problem), example.problem)
+    readable = np.array([not example.problem for example in examined.examples], bool)
+    for feature in _features(config.image_size or USUAL_INPUT):
+        for index in np.flatnonzero(readable & feature.has(examined.facts)):
+            facts = examined.facts[index]
+            yield _about(
+                examined.examples[index], feature.kind, feature.detail(facts), score=feature.score(facts)
+            )
+    yield from _lying_extensions(examined)
+
+
+@dataclass(frozen=True, slots=True)
+class _Feature:
+    """Something particular about a readable image."""
+
+    kind: Kind
+    has: Callable[[Facts], Bools]
+    detail: Callable[[Any], str]
+    score: Callable[[Any], float] = lambda _: 0.0
+
+
+def _features(side: int) -> tuple[_Feature, ...]:
+    """Return what to look for; the model's input is `side` pixels wide and high."""
+    return (
+        _Feature(kinds.ANIMATED, lambda facts: facts["animated"], lambda _: "more than one frame"),
+        _Feature(
+            kinds.FAR_TOO_SMALL,
+            lambda facts: _shorter(facts) * MOST_SCALED < side,
+            lambda one: f"{_size(one)}, for {side} x {side}",
+            lambda one: -float(_shorter(one)),
+        ),
+        _Feature(kinds.EXTREME_ASPECT, lambda facts: _aspect(facts) > MOST_ASPECT, _size, _aspect),
+        _Feature(kinds.BLANK, lambda facts: ~has_contrast(facts), lambda _: "no contrast"),
+        _Feature(
+            kinds.ROTATED,
+            lambda facts: facts["orientation"] > 1,
+            lambda one: f"orientation {one['orientation']}",
+        ),
+        _Feature(kinds.CMYK, lambda facts: facts["mode"] == b"CMYK", lambda _: "CMYK"),
+        _Feature(kinds.DEEP, lambda facts: facts["deep"], lambda _: "16 bits per channel"),
+        _Feature(kinds.PALETTE, lambda facts: np.isin(facts["mode"], (b"P", b"PA")), lambda _: "palette"),
+        _Feature(kinds.ALPHA, lambda facts: facts["alpha"], lambda _: "transparency"),
+    )
+
+
+def _shorter(facts: Any) -> Any:
+    return np.minimum(facts["width"], facts["height"])
+
+
+def _aspect(facts: Any) -> Any:
+    return np.maximum(facts["width"], facts["height"]) / np.maximum(_shorter(facts), 1)
+
+
+def _size(one: Any) -> str:
+    return f"{one['width']} x {one['height']} pixels"
+
+
+def _lying_extensions(examined: Examined) -> Iterator[Finding]:
+    for example, format_name in zip(examined.examples, examined.facts["format"].astype(str), strict=True):
+        suffix = PurePath(example.path).suffix.lower()
+        if not example.problem and suffix not in SUFFIXES[format_name]:
+            detail = f"{suffix or 'no extension'}, and it is {format_name}"
+            yield _about(example, kinds.WRONG_EXTENSION, detail)
+
+
+def copy_findings(examples: Sequence[Example], copies: Copies) -> Iterator[Finding]:
+    """Yield images that are copies of others, and groups of the user's that are in several splits.
+
+    Args:
+        examples: With the user's groups only.
+        copies: Of these.
+    """
+    for index, first in copies.exact.items():
+        yield from _copy(
+            examples[index], examples[first], (kinds.CONFLICTING_LABELS, kinds.LEAK, kinds.EXACT_COPY)
+        )
+    for one, other in copies.near.tolist():
+        yield from _copy(
+            examples[other], examples[one], (kinds.NEAR_CONFLICT, kinds.NEAR_LEAK, kinds.NEAR_DUPLICATE)
+        )
+    yield from _straddling_groups(examples)
+
+
+def _copy(example: Example, other: Example, found: tuple[Kind, Kind, Kind]) -> Iterator[Finding]:
+    """Yield what a pair is: of different labels, of different splits, or else a mere copy."""
+    conflict, leak, copy = found
+    if SPLITS.index(example.split or "train") < SPLITS.index(other.split or "train"):
+        example, other = other, example
+    differences = []
+    if example.label != other.label:
+        differences.append((conflict, f"the other is labelled {other.label}"))
+    if example.split != other.split:
+        differences.append((leak, f"the other is in {other.split}"))
+    for kind, detail in differences or [(copy, "")]:
+        yield _about(example, kind, detail, other=other.path)
+
+
+def _straddling_groups(examples: Sequence[Example]) -> Iterator[Finding]:
+    trained = {e.group: e for e in examples if e.split == "train" and e.group and not e.problem}
+    for example in examples:
+        if example.split in ("val", "test") and example.group in trained and not example.problem:
+            other = trained[example.group].path
+            yield _about(example, kinds.GROUP_LEAK, f"{example.group} is in train too", other=other)
+
+
+def class_findings(examples: Sequence[Example], config: DataConfig, source: str) -> Iterator[Finding]:
+    """Yield classes that are too small, and imbalance.
+
+    Args:
+        examples: Checked, with groups.
+        config: For the splits.
+        source: What to call the whole.
+    """
+    counts = class_counts(examples)
+    totals = {label: sum(by_split.values()) for label, by_split in counts.items()}
+    short = too_small(examples, config)
+    for label, units in short.items():
+        yield Finding(
+            kinds.FEW_IMAGES, source, f"{label!r} has {counted(units, 'different image')}", label=label
+        )
+    for label, total in totals.items():
+        if total < SMALL_CLASS and label not in short:
+            yield Finding(kinds.SMALL_CLASS, source, f"{label!r} has {counted(total, 'image')}", label=label)
+    least, most = (pick(totals, key=lambda label: totals[label], default="") for pick in (min, max))
+    if totals and totals[least] < LEAST_BALANCE * totals[most]:
+        detail = f"{least!r} has {counted(totals[least], 'image')}, {most!r} {totals[most]:,}"
+        yield Finding(kinds.IMBALANCE, source, detail, label=least)
+
+
+def class_counts(examples: Iterable[Example]) -> dict[str, Counter[str]]:
+    """Return class -> split (empty where the source has none) -> readable images."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in examples:
+        for label in example.labels:
+            counts[label][example.split] += not example.problem
+    return dict(sorted(counts.items()))
+
+
+def gathered(findings: Iterable[Finding], images: int, source: str) -> list[Finding]:
+    """Return the findings, worst first; of a kind that most images have, a single one that says so.
+
+    Errors are never gathered.
+    """
+    by_kind: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_kind[finding.kind.name].append(finding)
+    kept = []
+    for same in by_kind.values():
+        if same[0].kind.severity != "error" and len(same) > max(FEW, MOST_SHARE * images):
+            example = f"{PurePath(same[0].path).name}: {same[0].detail}"
+            same = [Finding(same[0].kind, source, f"{len(same):,} of {images:,} images, such as {example}")]
+        kept += sorted(same, key=lambda finding: -finding.score)
+    return sorted(kept, key=lambda finding: SEVERITIES.index(finding.kind.severity))
+
+
+def _kind_of(problem: str) -> Kind:
+    return next(kind for start, kind in kinds.BY_PROBLEM.items() if problem.startswith(start))
+
+
+def _about(example: Example, kind: Kind, detail: str, *, other: str = "", score: float = 0.0) -> Finding:
+    return Finding(kind, example.path, detail, example.label, example.split, other, score=score)

@@ -1,0 +1,128 @@
+"""`inspect`: what is wrong with a set of labelled images, before anything is trained on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tl_keras.config import Config
+from tl_keras.data.example import Example
+from tl_keras.data.findings import Finding
+from tl_keras.data.selection import EXCLUDED
+from tl_keras.data.sources.read import read_source
+from tl_keras.errors import ConfigError, RunError
+from tl_keras.files import write_text
+from tl_keras.inspection.checks import class_counts, class_findings, copy_findings, file_findings, gathered
+from tl_keras.inspection.copies import find_copies, with_groups
+from tl_keras.inspection.examine import examine
+from tl_keras.inspection.inspected import MEGA
+from tl_keras.inspection.result import Inspection
+from tl_keras.inspection.sheet import save_sheet
+
+ISSUES_FILE = Path("issues.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class InspectResult:
+    """What `inspect` found and wrote.
+
+    Attributes:
+        inspection: The findings.
+        issues: The table of findings; None when there are none.
+        sheet: The picture of the worst ones; None when it was not asked for or there is nothing to show.
+    """
+
+    inspection: Inspection
+    issues: Path | None
+    sheet: Path | None
+
+
+def inspect(
+    data: str | Path | None = None,
+    config: Config | None = None,
+    *,
+    labels: bool = False,
+    issues: str | Path | None = None,
+    sheet: str | Path | None = None,
+    overwrite: bool = False,
+) -> InspectResult:
+    """Look for broken files, copies, leaks between splits, odd classes and, if asked, wrong labels.
+
+    The images are only read. TensorFlow is needed for `labels` alone.
+
+    Args:
+        data: Where the images are; instead of `config.data.source`.
+        config: All settings; None for the defaults.
+        labels: Also look for labels that are probably wrong: the backbone's features of all images are
+            computed, as `fit` will need them, and every image is judged by classifiers that did not see it.
+        issues: Where the table of findings goes; None for issues.csv here, or issues-2.csv, ...
+        sheet: Where a picture of the worst findings goes; None for none.
+        overwrite: Replace `issues` and `sheet`, which may be edited by now.
+
+    Raises:
+        TlkError: The images cannot be listed, the settings do not fit, or a file exists already.
+    """
+    config = _with_source(config or Config(), data)
+    issues_file = _free(issues, overwrite) if issues is not None else None
+    sheet_file = _free(sheet, overwrite) if sheet is not None else None
+    if labels and config.data.task == "multilabel":
+        raise ConfigError("--labels judges images with one label each; here data.task is multilabel.")
+    name = str(config.data.source)
+    source = read_source(config.data, for_training=False)
+    examined = examine(source.examples, config.data.max_megapixels * MEGA, config.runtime)
+    copies = find_copies(examined)
+    grouped = with_groups(examined.examples, copies)
+    used = [example for example in grouped if not example.problem.startswith(EXCLUDED)]
+    findings: list[Finding] = [
+        *source.findings,
+        *file_findings(examined, config.data),
+        *copy_findings(examined.examples, copies),
+        *class_findings(used, config.data, name),
+        *(_wrong_labels(grouped, source.classes, config) if labels else ()),
+    ]
+    readable = sum(not example.problem for example in used)
+    inspection = Inspection(
+        name, len(used), readable, class_counts(used), tuple(gathered(findings, len(used), name)), labels
+    )
+    if inspection.findings:
+        issues_file = issues_file or next(_candidates())
+        write_text(issues_file, inspection.to_csv())
+    drawn = sheet_file is not None and save_sheet(inspection, sheet_file)
+    return InspectResult(
+        inspection, issues_file if inspection.findings else None, sheet_file if drawn else None
+    )
+
+
+def _with_source(config: Config, data: str | Path | None) -> Config:
+    if data is None:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": str(data)})})
+
+
+def _wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Config) -> Iterator[Finding]:
+    from tl_keras.runtime import import_tensorflow
+
+    import_tensorflow()
+    from tl_keras.workflows.label_check import wrong_labels
+
+    yield from wrong_labels(examples, classes, config)
+
+
+def _free(file: str | Path, overwrite: bool) -> Path:
+    """Return a file's path, if it may be written."""
+    path = Path(file)
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise RunError(f"{path} exists already. Choose another name, or replace it with --overwrite.")
+    if not path.absolute().parent.is_dir():
+        raise RunError(f"There is no folder {path.absolute().parent} to write {path.name} into.")
+    return path
+
+
+def _candidates() -> Iterator[Path]:
+    """Yield names for the table that are not taken: what is there may have been edited."""
+    for number in itertools.count(1):
+        file = ISSUES_FILE if number == 1 else ISSUES_FILE.with_stem(f"{ISSUES_FILE.stem}-{number}")
+        if not file.exists():
+            yield file
