@@ -8,9 +8,14 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import hypothesis
 import pytest
 
 from tests.images import class_folders
+
+# The same examples on every run, on machines of any speed.
+hypothesis.settings.register_profile("tlk", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tlk")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -65,3 +65,53 @@ def split_folders(
     for number, (split, per_class) in enumerate(counts.items()):
         class_folders(root / split, classes, per_class, size, seed=100_000 * (number + 1))
     return root
+
+
+def spoiled(folder: Path) -> dict[str, str]:
+    """Write one file of every kind that cannot be read, and return its name -> the kind of the finding."""
+    good = encoded(noisy_image(77, (300, 200)))
+    bomb = encoded(Image.new("1", (20_000, 20_000)), "PNG")
+    made = {
+        "empty.jpg": (b"", "empty_file"),
+        "text.jpg": (b"this is not an image", "not_an_image"),
+        "photo.tiff": (encoded(noisy_image(78), "TIFF"), "not_an_image"),
+        "truncated.jpg": (good[: len(good) // 2], "damaged_file"),
+        "truncated.png": (encoded(noisy_image(79), "PNG")[:-300], "damaged_file"),
+        "truncated.webp": (encoded(noisy_image(80), "WEBP")[:-60], "damaged_file"),
+        "truncated.gif": (encoded(noisy_image(81), "GIF")[:200], "damaged_file"),
+        "truncated.bmp": (encoded(noisy_image(82), "BMP")[:-900], "damaged_file"),
+        "header.png": (encoded(noisy_image(83), "PNG")[:20], "not_an_image"),
+        "bomb.png": (bomb, "too_large"),
+    }
+    for name, (content, _) in made.items():
+        (folder / name).write_bytes(content)
+    (folder / "broken_link.jpg").symlink_to(folder / "nothing")
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    kinds = {name: kind for name, (_, kind) in made.items()}
+    return kinds | {"broken_link.jpg": "missing_file", "loop.jpg": "unreadable"}
+
+
+def peculiar(folder: Path) -> dict[str, set[str]]:
+    """Write readable images that are worth a remark, and return their names -> kinds of findings."""
+    deep = (np.arange(40 * 32).reshape(32, 40) * 51).astype(np.uint16)
+    palette, clear = noisy_image(90).quantize(16), noisy_image(91).convert("RGBA")
+    clear.putalpha(100)
+    frames = [noisy_image(92), noisy_image(93)]
+    moving: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
+    made: dict[str, tuple[bytes, set[str]]] = {
+        "really_a.png": (encoded(noisy_image(94)), {"wrong_extension"}),
+        "cmyk.jpg": (encoded(noisy_image(95).convert("CMYK")), {"cmyk"}),
+        "deep.png": (encoded(Image.fromarray(deep), "PNG"), {"deep"}),
+        "palette.png": (encoded(palette, "PNG"), {"palette"}),
+        "clear.png": (encoded(clear, "PNG"), {"alpha"}),
+        "turned.jpg": (encoded(noisy_image(96), exif=exif(6)), {"rotated"}),
+        "moving.gif": (encoded(frames[0], "GIF", **moving), {"animated", "palette"}),
+        "moving.webp": (encoded(frames[0], "WEBP", **moving), {"animated"}),
+        "moving.png": (encoded(frames[0], "PNG", **moving), {"animated"}),
+        "long.jpg": (encoded(noisy_image(97, (300, 30))), {"extreme_aspect"}),
+        "one_pixel.png": (encoded(Image.new("RGB", (1, 1), (9, 9, 9)), "PNG"), {"far_too_small", "blank"}),
+        "blank.png": (encoded(Image.new("RGB", (40, 32), (200, 10, 10)), "PNG"), {"blank"}),
+    }  # fmt: skip
+    for name, (content, _) in made.items():
+        (folder / name).write_bytes(content)
+    return {name: kinds for name, (_, kinds) in made.items()}

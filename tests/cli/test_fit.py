@@ -126,9 +126,13 @@ def test_a_mixed_folder_trains_and_lists_exactly_the_broken_files(tlk, tiny_opti
     noisy_image(3).save(red / "web.webp")
     (red / "turned.jpg").write_bytes(encoded(noisy_image(4), exif=exif(6)))
     noisy_image(5).save(red / "a name with spaces 与汉字.jpg")
-    done = tlk("fit", data, *tiny_options, "--runs-dir", tmp_path / "runs", "--name", "混合")
+    to = ("--runs-dir", tmp_path / "runs", "--name", "混合")
+    refused = tlk("fit", data, *tiny_options, *to)
+    assert refused.code == 1 and "--set data.max_bad=0.1\n" in refused.err
+    assert tlk("fit", data, *tiny_options, *to, "--set", "data.on_bad=fail").code == 1
+    done = tlk("fit", data, *tiny_options, *to, "--set", "data.max_bad=0.1")
     assert done.code == 0, done.err
-    assert "3 of 32 images were left out" in done.err
+    assert "3 of 32 images cannot be read and are left out" in done.err
     with (tmp_path / "runs" / "混合" / "manifest.csv").open(newline="", encoding="utf-8") as file:
         broken = {Path(row["path"]).name: row["problem"] for row in csv.DictReader(file) if row["problem"]}
     assert set(broken) == {"text.jpg", "empty.jpg", "truncated.jpg"}
@@ -240,7 +244,7 @@ def two_images_of_a_class(data: Path) -> None:
         (images_in_no_folder, "found 1 image directly in it"),
         (an_empty_class, "No images in the class folder"),
         (a_class_that_train_lacks, "val has classes that train lacks: 'blue'"),
-        (only_broken_images, "'cats' has 0"),
+        (only_broken_images, "5 of 21 images cannot be read"),
         (two_images_of_a_class, "'cats' has 2"),
     ],
 )

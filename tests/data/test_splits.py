@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tl_keras.config import SplitConfig
+from tl_keras.config import DataConfig, SplitConfig
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.splits import assign_splits, leaked
-from tl_keras.errors import DataError
+from tl_keras.errors import ConfigError, DataError
 
-SHARES = SplitConfig(train=0.8, val=0.1, test=0.1)
+SHARES = DataConfig()
 
 
 def digest(number: object) -> str:
@@ -88,7 +88,10 @@ def test_adding_images_moves_none_of_the_others(seed: int, added: int) -> None:
 def test_shares_are_kept(seed: int) -> None:
     examples = images("a", range(5_000)) + images("b", range(5_000))
     counts = Counter(
-        example.split for example in assign_splits(examples, SplitConfig(train=0.7, val=0.2, test=0.1), seed)
+        example.split
+        for example in assign_splits(
+            examples, DataConfig(split=SplitConfig(train=0.7, val=0.2, test=0.1)), seed
+        )
     )
     assert abs(counts["train"] / 10_000 - 0.7) < 0.02
     assert abs(counts["val"] / 10_000 - 0.2) < 0.02
@@ -186,5 +189,63 @@ def test_classes_too_small_are_named(small: list[Example], rest: list[Example], 
 def test_leaks_are_counted() -> None:
     train, other = images("a", range(3), "train"), images("a", range(3, 6), "val")
     copies = [replace(train[0], path="/copy", split="val"), replace(train[1], path="/copy2", split="test")]
-    assert leaked([*train, *other, *copies]) == 2
-    assert leaked([*train, *other, replace(copies[0], problem="empty file")]) == 0
+    assert len(leaked([*train, *other, *copies])) == 2
+    assert not leaked([*train, *other, replace(copies[0], problem="empty file")])
+
+
+def grouped(examples: list[Example], size: int) -> list[Example]:
+    """Put every `size` examples into a group."""
+    return [replace(example, group=f"g{index // size}") for index, example in enumerate(examples)]
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(2, 7))
+def test_groups_never_straddle(seed: int, size: int) -> None:
+    found = assign_splits(grouped(images("a", range(100)), size) + images("b", range(50)), SHARES, seed)
+    homes = defaultdict(set)
+    for example in found:
+        homes[example.unit].add(example.split)
+    assert all(len(splits) == 1 for splits in homes.values())
+    assert placed(found) == {(label, split) for label in "ab" for split in SPLITS}
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 40))
+def test_more_images_of_a_named_group_move_none(seed: int, added: int) -> None:
+    before = grouped(images("a", range(300)), 3)
+    after = before + [replace(e, group="g7") for e in images("a", range(300, 300 + added))]
+    known = split_of(assign_splits(before, SHARES, seed))
+    assert split_of(assign_splits(after, SHARES, seed)).items() >= known.items()
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(DataError, match=r"those of a group counting as one.*'a' has 2"):
+        assign_splits(grouped(images("a", range(10)), 5) + images("b", range(9)), SHARES, 0)
+
+
+def test_folds_are_tests_in_turn() -> None:
+    examples = images("a", range(400)) + images("b", range(400))
+    tests: Counter[str] = Counter()
+    for fold in range(1, 5):
+        found = assign_splits(examples, DataConfig(folds=4, fold=fold), 0)
+        sizes = Counter(example.split for example in found)
+        assert abs(sizes["test"] - 200) < 50 and abs(sizes["val"] - 600 / 9) < 30
+        tests.update(example.path for example in found if example.split == "test")
+    assert tests == Counter(example.path for example in examples)
+
+
+def test_folds_want_images_without_splits() -> None:
+    given_splits = images("a", range(9), "train") + images("a", range(9, 12), "test")
+    with pytest.raises(ConfigError, match=r"data\.folds"):
+        assign_splits(given_splits, DataConfig(folds=3), 0)
+
+
+def test_shares_of_many_images_are_what_was_asked_for() -> None:
+    examples = [example for label in "abcde" for example in images(label, range(4_000))]
+    found = Counter(example.split for example in assign_splits(examples, SHARES, 0))
+    for split, share in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
+        assert abs(found[split] / len(examples) - share) < 0.01
+
+
+def test_relatives_in_train_are_leaks() -> None:
+    train, test = images("a", range(3), "train"), images("a", range(3, 6), "test")
+    kin = [replace(train[0], group="g"), *train[1:], replace(test[0], group="g"), *test[1:]]
+    assert [example.path for example in leaked(kin)] == [test[0].path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def _size(one: Any) -> str:
 
 def _lying_extensions(examined: Examined) -> Iterator[Finding]:
     for example, format_name in zip(examined.examples, examined.facts["format"].astype(str), strict=True):
-        suffix = PurePath(example.path).suffix.lower()
+        suffix = os.path.splitext(example.path)[1].lower()
         if not example.problem and suffix not in SUFFIXES[format_name]:
             detail = f"{suffix or 'no extension'}, and it is {format_name}"
             yield _about(example, kinds.WRONG_EXTENSION, detail)
@@ -118,7 +119,7 @@ def copy_findings(examples: Sequence[Example], copies: Copies) -> Iterator[Findi
     """
     for index, first in copies.exact.items():
         yield from _copy(
-            examples[index], examples[first], (kinds.CONFLICTING_LABELS, kinds.LEAK, kinds.EXACT_COPY)
+            examples[index], examples[first], (kinds.OTHER_LABEL, kinds.LEAK, kinds.EXACT_COPY)
         )
     for one, other in copies.near.tolist():
         yield from _copy(

@@ -83,8 +83,8 @@ ALPHA = Kind(
     "tlk fit drops the alpha channel: what lies under it counts.",
 )  # fmt: skip
 
-CONFLICTING_LABELS = Kind(
-    "conflicting_labels", "error", "identical images under different labels", "One of the labels is wrong.",
+OTHER_LABEL = Kind(
+    "other_label", "error", "identical images under different labels", "One of the labels is wrong.",
     "tlk fit leaves all of them out, where it makes the splits.",
 )  # fmt: skip
 LEAK = Kind(
