@@ -94,8 +94,8 @@ def say_problems(checked: Sequence[Example]) -> None:
 
 
 def _say_counts(prepared: Prepared, source: Source) -> None:
-    for note in source.notes:
-        warn(note)
+    for remark in source.remarks:
+        warn(remark)
     used = [example for example in prepared.examples if not example.problem]
     sizes = Counter(example.split for example in used)
     parts = ", ".join(f"{split} {sizes[split]}" for split in SPLITS if sizes[split])
