@@ -71,3 +71,23 @@ def test_a_split_that_is_not_there(tlk, run, tmp_path):
     data = class_folders(tmp_path / "new", classes=2)
     done = tlk("evaluate", run, "--data", data, "--split", "test")
     assert done.code == 1 and "no images of split 'test'" in done.err
+
+
+def test_rows_that_make_no_sense(tlk, run, photos, tmp_path):
+    image = next(photos.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text(f"path,label\n{image},red\nb.jpg,\nc.jpg,\n")
+    done = tlk("evaluate", run, "--data", tmp_path / "labels.csv")
+    assert done.code == 1
+    assert "labels.csv, line 3: the label of 'b.jpg' is empty" in done.err and "And 1 more" in done.err
+
+
+def test_groups_and_exclusions_are_those_of_the_runs_own_images(tlk, run, tmp_path):
+    config = run / "config.yaml"
+    text = config.read_text()
+    assert "group_by: null" in text and "exclude: null" in text
+    config.write_text(
+        text.replace("group_by: null", "group_by: nowhere").replace("exclude: null", "exclude: /none.csv")
+    )
+    data = class_folders(tmp_path / "new", classes=2, per_class=2)
+    done = tlk("evaluate", run, "--data", data)
+    assert done.code == 0, done.err

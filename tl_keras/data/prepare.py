@@ -131,8 +131,8 @@ def _say_left_out(examples: Sequence[Example]) -> None:
 
 
 def _say_counts(prepared: Prepared, source: Source) -> None:
-    for note in source.notes:
-        warn(note)
+    for remark in source.remarks:
+        warn(remark)
     used = [example for example in prepared.examples if not example.problem]
     sizes = Counter(example.split for example in used)
     parts = ", ".join(

@@ -10,7 +10,8 @@ from typing import Any
 from tl_keras.data.example import Example
 from tl_keras.data.pipelines import Labelled, Loader
 from tl_keras.data.prepare import check_images, say_problems
-from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.kinds import TRAINING_ONLY
+from tl_keras.data.sources.read import read_source, require_no_errors
 from tl_keras.errors import DataError, did_you_mean
 from tl_keras.evaluation.report import Report
 from tl_keras.models.assemble import head_of, trunk_of
@@ -78,8 +79,9 @@ def _rows(
 
 
 def _other_images(stored: StoredRun, data: str, split: str | None) -> list[Example]:
-    settings = stored.config.data.model_copy(update={"source": data})
-    source = read_source(settings, for_training=False)
+    # Groups and exclusions are about the run's own images.
+    settings = stored.config.data.model_copy(update={"source": data, "group_by": None, "exclude": None})
+    source = require_no_errors(read_source(settings, for_training=False), data, but=TRAINING_ONLY)
     _require_known(source.classes, stored.info.labels)
     wanted = [e for e in source.examples if split is None or e.split == split]
     if not wanted:

@@ -33,12 +33,15 @@ def with_absolute_paths(config: Config, data: str | Path | None) -> Config:
     if source and not source.startswith(TFDS_PREFIX) and source != "digits":
         source = str(absolute(source))
     tfds_dir = config.data.tfds_dir and str(absolute(config.data.tfds_dir))
+    exclude = config.data.exclude and str(absolute(config.data.exclude))
     backbone, weights = find(config.model.backbone).name, config.model.weights
     if weights not in KEYWORDS:
         weights = str(absolute(weights))
     return config.model_copy(
         update={
-            "data": config.data.model_copy(update={"source": source, "tfds_dir": tfds_dir}),
+            "data": config.data.model_copy(
+                update={"source": source, "tfds_dir": tfds_dir, "exclude": exclude}
+            ),
             "model": config.model.model_copy(update={"backbone": backbone, "weights": weights}),
         }
     )

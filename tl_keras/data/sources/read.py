@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shlex
+from collections.abc import Container
 from pathlib import Path
 
 from tl_keras.config import DataConfig
 from tl_keras.data.files import absolute
+from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.sources import kinds
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.data.sources.folder import read_folder
-from tl_keras.data.sources.source import Source, forbid_line_breaks, forbid_separator, require_sound
+from tl_keras.data.sources.groups import common_folder, group_by, grouped
+from tl_keras.data.sources.source import Source, alike_classes, unsound, without_unusable_classes
 from tl_keras.data.sources.table import read_table
 from tl_keras.data.sources.tfds import read_tfds
 from tl_keras.errors import ConfigError, DataError, did_you_mean
@@ -23,44 +27,100 @@ def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
 
     Args:
         config: Where they are.
-        for_training: Require what a classifier can be trained on: a train split and two classes in it.
+        for_training: Require what a classifier can be trained on: nothing that is an error, a train split
+            and two classes in it. Otherwise errors are among the findings, and what they concern is left out.
 
     Raises:
-        DataError: It does not exist, is laid out in another way, or cannot teach two classes.
-        ConfigError: No source, or a task that this kind of source cannot serve.
+        DataError: It does not exist or is laid out in another way; for a training, any error in it.
+        ConfigError: No source, or a setting that this source cannot serve.
     """
     name = config.source
     if not name:
         raise ConfigError(
             "No images given. Name them: tlk fit FOLDER (or a .csv manifest, tfds:NAME, digits)."
         )
+    source = _with_settings(_listed(name, config), name, config)
+    if for_training:
+        require_no_errors(source, name)
+    source = source.with_findings(unsound(source, name))
+    return require_no_errors(source, name) if for_training else source
+
+
+def require_no_errors(source: Source, name: str, *, but: Container[Kind] = ()) -> Source:
+    """Return `source` if it has no findings that are errors.
+
+    Args:
+        source: As `read_source` returns it.
+        name: What it was read from, for the message.
+        but: Kinds that do not matter.
+
+    Raises:
+        DataError: It has; the text is that of the first, and tells how many more there are.
+    """
+    errors = [found for found in source.findings if found.kind.severity == "error" and found.kind not in but]
+    if errors:
+        raise DataError(errors[0].detail + _more(errors, name))
+    return source
+
+
+def _more(errors: list[Finding], name: str) -> str:
+    if len(errors) == 1:
+        return ""
+    alike = sum(error.kind == errors[0].kind for error in errors) - 1
+    others = len(errors) - 1 - alike
+    counts = [f"{alike:,} more" if alike else "", f"{others:,} of other kinds" if others else ""]
+    return f"\nAnd {' and '.join(filter(None, counts))}; all of them: tlk inspect {shlex.quote(name)}"
+
+
+def _listed(name: str, config: DataConfig) -> Source:
     path = absolute(name)
-    if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
-        source = read_table(existing(path), config.task)
-    elif config.task == "multilabel":
+    if _is_table(path):
+        return read_table(existing(path), config.task)
+    if config.task == "multilabel":
         raise ConfigError(
             "data.task: multilabel needs a manifest: tlk fit labels.csv with columns path,label and labels "
             f"joined by `|`; found {name}."
         )
-    else:
-        source = _read_single_label(name, path, config)
-    forbid_line_breaks(source.classes, name)
-    return require_sound(source, name) if for_training else source
-
-
-def _read_single_label(name: str, path: Path, config: DataConfig) -> Source:
     if name.startswith(TFDS_PREFIX):
         splits = {str(ours): theirs for ours, theirs in config.tfds_splits.items()}
-        source = read_tfds(name.removeprefix(TFDS_PREFIX), config.tfds_dir, splits)
-    elif name == "digits":
-        source = read_digits()
-        if path.is_dir():
-            note = "these are scikit-learn's digits; for the folder of that name here write ./digits"
-            source = replace(source, notes=(*source.notes, note))
-    else:
-        source = read_folder(existing(path))
-    forbid_separator(source.classes, name)
-    return source
+        return read_tfds(name.removeprefix(TFDS_PREFIX), config.tfds_dir, splits)
+    if name == "digits":
+        return read_digits().with_findings(_namesake(path))
+    return read_folder(existing(path))
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()
+
+
+def _namesake(path: Path) -> list[Finding]:
+    if not path.is_dir():
+        return []
+    detail = "these are scikit-learn's digits; for the folder of that name here write ./digits"
+    return [Finding(kinds.NAMESAKES, str(path), detail)]
+
+
+def _with_settings(source: Source, name: str, config: DataConfig) -> Source:
+    """Judge the class names, and do what the settings say about groups, exclusions and labels."""
+    multilabel = config.task == "multilabel"
+    source = without_unusable_classes(source, name, multilabel=multilabel)
+    if config.group_by:
+        source = group_by(source, config.group_by, _start(source, name))
+    if config.exclude:
+        from tl_keras.data.exclude import apply_exclusions  # it knows sources itself
+
+        file = absolute(config.exclude)
+        keep = name.startswith(TFDS_PREFIX)
+        source = apply_exclusions(source, file, multilabel=multilabel, keep_classes=keep)
+    return source.with_findings([*alike_classes(source, name), *grouped(source, name)])
+
+
+def _start(source: Source, name: str) -> str:
+    """Return the folder that the source's paths are relative to."""
+    if name.startswith(TFDS_PREFIX) or name == "digits":
+        return common_folder(source)
+    path = absolute(name)
+    return str(path.parent if _is_table(path) else path)
 
 
 def existing(path: Path) -> Path:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from tl_keras.data.example import LABEL_SEPARATOR, SPLITS, Example
-from tl_keras.errors import DataError
+from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.sources import kinds
 
 SPLIT_NAMES = {
     "train": "train",
@@ -27,70 +31,124 @@ class Source:
     Attributes:
         examples: In a stable order; `split` is empty where the source has none.
         classes: Class names in the order of the model's outputs.
-        notes: Remarks for people, e.g. how many other files were passed over.
+        findings: What is wrong with the whole or worth knowing, in the order in which it was found.
     """
 
     examples: tuple[Example, ...]
     classes: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What `tlk fit` says about the findings."""
+        return tuple(finding.detail for finding in self.findings if finding.kind not in kinds.QUIET)
+
+    def with_findings(self, findings: Iterable[Finding]) -> Source:
+        """Return the same with more findings."""
+        return replace(self, findings=(*self.findings, *findings))
 
 
-def require_sound(source: Source, name: str) -> Source:
-    """Return `source` if a classifier can be trained on it.
+def without_unusable_classes(source: Source, name: str, *, multilabel: bool) -> Source:
+    """Leave out classes whose names cannot be used, with a finding for each."""
+    bad = {label: kind for label in source.classes if (kind := _unusable(label, multilabel))}
+    if not bad:
+        return source
+    findings = [Finding(kind, name, _unusable_text(kind, label, name), label) for label, kind in bad.items()]
+    kept = tuple(e for e in source.examples if not bad.keys() & {e.label, *e.labels})
+    classes = tuple(label for label in source.classes if label not in bad)
+    return replace(source, examples=kept, classes=classes).with_findings(findings)
 
-    Raises:
-        DataError: No images, fewer than two classes, splits without `train`, or classes that `train` lacks.
-    """
-    if not source.examples:
-        raise DataError(f"No images in {name}.")
-    splits = {example.split for example in source.examples}
-    if splits != {""} and "train" not in splits:
-        raise DataError(
-            f"{name} has images for {listed(sorted(splits))} but none for train; add a train split."
-        )
+
+def _unusable(label: str, multilabel: bool) -> Kind | None:
+    if LABEL_SEPARATOR in label and not multilabel:
+        return kinds.JOINED_CLASSES
+    return kinds.BROKEN_CLASSES if len(f"{label}|".splitlines()) > 1 else None
+
+
+def _unusable_text(kind: Kind, label: str, name: str) -> str:
+    if kind == kinds.JOINED_CLASSES:
+        return f"{name}: {joined_text(label)}"
+    return f"{name}: class names must be one line; found {label!r}. Rename it."
+
+
+def joined_text(label: str) -> str:
+    """Say why a label with the separator is refused where an image has one class."""
+    return (
+        f"{label!r} names several classes, but data.task is multiclass.\n"
+        f"For several classes per image use a manifest with --set data.task=multilabel; "
+        f"otherwise rename it without {LABEL_SEPARATOR!r}."
+    )
+
+
+def alike_classes(source: Source, name: str) -> Iterator[Finding]:
+    """Yield a finding for every group of class names that are probably one class."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for label in source.classes:
+        groups[_plain(label)].append(label)
+    doubtful = [labels for labels in groups.values() if len(labels) > 1]
+    if not doubtful:
+        return
+    sizes = Counter(label for example in source.examples for label in example.labels)
+    for labels in doubtful:
+        found = ", ".join(f"{label!r} ({counted(sizes[label], 'image')})" for label in labels[:10])
+        most = max(labels, key=lambda label: sizes[label])
+        detail = f"class names spelled almost alike: {found}. Is this one class?"
+        yield Finding(kinds.ALIKE_CLASSES, name, detail, label=labels[0], other=labels[1], suggestion=most)
+
+
+def _plain(label: str) -> str:
+    """Return what is left of a name without case, form and separators, but for those between digits."""
+    folded = unicodedata.normalize("NFKC", label).casefold()
+    return re.sub(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)", "", folded)
+
+
+def unsound(source: Source, name: str) -> Iterator[Finding]:
+    """Yield why a classifier cannot be trained on these images, or not be measured fully."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for example in source.examples:
+        if not example.problem:
+            seen[example.split].update(example.labels)
+    if not seen:
+        yield Finding(kinds.NO_IMAGES, name, f"No images in {name}.")
+        return
+    trained = "train" in seen or "" in seen
+    if not trained:
+        detail = f"{name} has images for {listed(sorted(seen))} but none for train; add a train split."
+        yield Finding(kinds.NO_TRAIN, name, detail)
     if len(source.classes) < 2:
-        raise DataError(
+        detail = (
             f"Expected at least two classes in {name}, found {listed(source.classes) or 'none'}.\n"
             "Add images of something else, e.g. a class named `other`."
         )
-    _require_all_in_train(source, name)
-    return source
+        yield Finding(kinds.ONE_CLASS, name, detail)
+    if trained:
+        yield from _not_in_train(source, name, seen)
+        yield from _not_measured(name, seen)
 
 
-def forbid_separator(classes: Iterable[str], name: str) -> None:
-    """Refuse class names that would be taken for several classes."""
-    joined = [label for label in classes if LABEL_SEPARATOR in label]
-    if joined:
-        raise DataError(
-            f"{name}: {listed(joined)} names several classes, but data.task is multiclass.\n"
-            f"For several classes per image use a manifest with --set data.task=multilabel; "
-            f"otherwise rename it without {LABEL_SEPARATOR!r}."
-        )
-
-
-def forbid_line_breaks(classes: Iterable[str], name: str) -> None:
-    """Refuse class names that do not fit on one line of labels.txt."""
-    broken = [label for label in classes if len(f"{label}|".splitlines()) > 1]
-    if broken:
-        raise DataError(f"{name}: class names must be one line; found {listed(broken)}. Rename them.")
-
-
-def _require_all_in_train(source: Source, name: str) -> None:
-    seen: dict[str, set[str]] = {split: set() for split in ("", *SPLITS)}
-    for example in source.examples:
-        seen[example.split].update(example.labels)
+def _not_in_train(source: Source, name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
     learnt = seen["train"] | seen[""]
-    for split in ("val", "test"):
+    strange: set[str] = set()
+    for split in SPLITS[1:]:
         if seen[split] - learnt:
-            raise DataError(
+            strange |= seen[split] - learnt
+            detail = (
                 f"{name}: {split} has classes that train lacks: {listed(sorted(seen[split] - learnt))}.\n"
                 f"Classes in train: {listed(sorted(learnt))}. Are they spelled alike?"
             )
-    unused = [label for label in source.classes if label not in learnt]
+            yield Finding(kinds.CLASSES_NOT_IN_TRAIN, name, detail, split=split)
+    unused = [label for label in source.classes if label not in learnt | strange]
     if unused:
-        raise DataError(
-            f"{name}: no images to learn from for {listed(unused)}. Add some or remove the class."
-        )
+        detail = f"{name}: no images to learn from for {listed(unused)}. Add some or remove the class."
+        yield Finding(kinds.CLASSES_NOT_IN_TRAIN, name, detail)
+
+
+def _not_measured(name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
+    learnt = seen["train"] | seen[""]
+    for split in SPLITS[1:]:
+        if seen[split] and learnt - seen[split]:
+            detail = f"{split} has no images of {listed(sorted(learnt - seen[split]))}"
+            yield Finding(kinds.CLASSES_NOT_MEASURED, name, detail, split=split)
 
 
 def listed(names: Iterable[str], limit: int = 10) -> str:

@@ -1,0 +1,133 @@
+"""A table of images to leave out or relabel: the edited issues.csv of `tlk inspect`, or a list of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from tl_keras.data.csv_table import CsvTable, read_csv
+from tl_keras.data.example import LABEL_SEPARATOR, Example
+from tl_keras.data.files import absolute_text
+from tl_keras.data.findings import Finding
+from tl_keras.data.sources import kinds
+from tl_keras.data.sources.source import Source, counted, listed
+from tl_keras.data.sources.table import sorted_labels
+from tl_keras.errors import ConfigError, did_you_mean
+
+KEEP, EXCLUDE, RELABEL = "keep", "exclude", "relabel"
+
+
+class _Action(NamedTuple):
+    """What to do with an image, and the label that it gets by `relabel`."""
+
+    name: str
+    label: str
+
+
+def apply_exclusions(
+    source: Source, file: Path, *, multilabel: bool = False, keep_classes: bool = False
+) -> Source:
+    """Leave images out and relabel others as a table says, which has the columns path, action and new_label.
+
+    A blank action or `keep` does nothing; a table without the column `action` lists what is to be left out.
+    Findings about one image that this settles are gone afterwards, such as a second label in a manifest.
+
+    Args:
+        source: The images.
+        file: The table; its paths are absolute or relative to its folder.
+        multilabel: Whether an image may have several classes.
+        keep_classes: Keep classes that have lost their images, and append new ones, as the order has a
+            meaning; otherwise the classes are those of the images left, sorted.
+
+    Raises:
+        ConfigError: Not found, or a row that makes no sense.
+        DataError: It is no table.
+    """
+    if not file.is_file():
+        raise ConfigError(f"data.exclude: not found: {file}.")
+    actions = _actions(read_csv(file), str(file.parent), multilabel=multilabel)
+    examples = tuple(_acted(example, actions.get(example.path), file.name) for example in source.examples)
+    used = {label for example in examples if not example.problem for label in example.labels}
+    new = sorted(used - set(source.classes))
+    classes = (*source.classes, *new) if keep_classes else tuple(sorted(used))
+    findings = tuple(finding for finding in source.findings if not _is_settled(finding, actions))
+    changed = replace(source, examples=examples, classes=classes, findings=findings)
+    return changed.with_findings(_told(source, actions, file))
+
+
+def _actions(table: CsvTable, folder: str, *, multilabel: bool) -> dict[str, _Action]:
+    """Return absolute path -> action; nothing for images that are to be kept as they are."""
+    if "path" not in table.header:
+        found = listed(table.header) or "nothing"
+        raise ConfigError(
+            f"data.exclude: {table.name} has no column 'path'.{did_you_mean('path', table.header)}\n"
+            f"Expected the header path or path,action,new_label; found {found}."
+        )
+    actions: dict[str, _Action] = {}
+    for number, (path, verb, label) in table.select("path", "action", "new_label"):
+        where = f"data.exclude: {table.name}, line {number}"
+        action = _action(verb.lower() if "action" in table.header else EXCLUDE, label, where, multilabel)
+        if action is None:
+            continue
+        if not path:
+            raise ConfigError(f"{where}: the path is empty.")
+        known = actions.setdefault(absolute_text(path, folder), action)
+        if known != action:
+            raise ConfigError(f"{where}: {_named(action)} for {path!r} here and {_named(known)} before.")
+    return actions
+
+
+def _action(verb: str, label: str, where: str, multilabel: bool) -> _Action | None:
+    if verb in ("", KEEP):
+        return None
+    if verb == EXCLUDE:
+        return _Action(EXCLUDE, "")
+    if verb != RELABEL:
+        near = did_you_mean(verb, (KEEP, EXCLUDE, RELABEL))
+        raise ConfigError(f"{where}: expected the action keep, exclude or relabel, found {verb!r}.{near}")
+    label = sorted_labels(label) if multilabel else label
+    if not label:
+        raise ConfigError(f"{where}: relabel needs the right label in the column new_label.")
+    if not multilabel and LABEL_SEPARATOR in label:
+        raise ConfigError(f"{where}: {label!r} names several classes, but data.task is multiclass.")
+    if len(f"{label}|".splitlines()) > 1:
+        raise ConfigError(f"{where}: class names must be one line; found {label!r}.")
+    return _Action(RELABEL, label)
+
+
+def _named(action: _Action) -> str:
+    return f"relabel to {action.label!r}" if action.label else action.name
+
+
+def _acted(example: Example, action: _Action | None, name: str) -> Example:
+    if action is None:
+        return example
+    if action.name == EXCLUDE:
+        return replace(example, problem=f"excluded by {name}")
+    return replace(example, label=action.label)
+
+
+def _is_settled(finding: Finding, actions: Mapping[str, _Action]) -> bool:
+    action = actions.get(finding.path)
+    if action is None or finding.kind not in kinds.ABOUT_ONE_IMAGE:
+        return False
+    return action.name == EXCLUDE or finding.kind == kinds.CONFLICTING_LABELS
+
+
+def _told(source: Source, actions: Mapping[str, _Action], file: Path) -> list[Finding]:
+    """Return how many rows were obeyed, and how many are about no image here."""
+    here = {example.path for example in source.examples}
+    known = here | {found.path for found in source.findings if _is_settled(found, actions)}
+    findings = []
+    done = [action.name for path, action in actions.items() if path in here]
+    if done:
+        left_out, relabelled = counted(done.count(EXCLUDE), "image"), done.count(RELABEL)
+        detail = f"{left_out} left out and {relabelled:,} relabelled by {file.name}"
+        findings.append(Finding(kinds.EXCLUSIONS, str(file), detail))
+    strange = [path for path in actions if path not in known]
+    if strange:
+        detail = f"{counted(len(strange), 'path')} in {file.name} not among the images: {listed(strange, 3)}"
+        findings.append(Finding(kinds.UNMATCHED_EXCLUSIONS, str(file), detail))
+    return findings
