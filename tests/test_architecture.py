@@ -25,7 +25,7 @@ BASE = {
 LEVELS = [
     {"cli"},
     {"workflows"},
-    {"training", "evaluation", "exporting", "report"},
+    {"training", "evaluation", "exporting", "report", "inspection"},
     {"inference", "features", "models", "data"},
     BASE,
 ]
