@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 LABEL_SEPARATOR = "|"
 SPLITS = ("train", "val", "test")
+EXCLUDED, COPY, LIMITED = "excluded by ", "copy of ", "beyond data.limit_per_class"
+CONFLICT = "the same image has other labels too: "
+"""How the reasons begin for which an image is left out although it can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,16 @@ class Example:
     def labels(self) -> tuple[str, ...]:
         """The class names of this image (none for an empty multi-label cell)."""
         return tuple(part for part in self.label.split(LABEL_SEPARATOR) if part)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is left out because it cannot be read."""
+        return bool(self.problem) and not self.problem.startswith((EXCLUDED, COPY, CONFLICT, LIMITED))
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether the user leaves it out."""
+        return self.problem.startswith(EXCLUDED)
 
     @property
     def unit(self) -> str:

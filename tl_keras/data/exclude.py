@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tl_keras.data.csv_table import CsvTable, read_csv
-from tl_keras.data.example import LABEL_SEPARATOR, Example
+from tl_keras.data.example import EXCLUDED, LABEL_SEPARATOR, Example
 from tl_keras.data.files import absolute_text
 from tl_keras.data.findings import Finding
 from tl_keras.data.sources import kinds
@@ -105,7 +105,7 @@ def _acted(example: Example, action: _Action | None, name: str) -> Example:
     if action is None:
         return example
     if action.name == EXCLUDE:
-        return replace(example, problem=f"excluded by {name}")
+        return replace(example, problem=f"{EXCLUDED}{name}")
     return replace(example, label=action.label)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from tl_keras.config import DataConfig
 from tl_keras.console import progress, say, warn
 from tl_keras.data.check import check
-from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.selection import CONFLICT, COPY, EXCLUDED, LIMITED, limited, without_copies
+from tl_keras.data.example import CONFLICT, COPY, EXCLUDED, LIMITED, SPLITS, Example
+from tl_keras.data.files import absolute
+from tl_keras.data.missing import missing_hint
+from tl_keras.data.selection import limited, without_copies
 from tl_keras.data.sources.source import Source, counted
 from tl_keras.data.splits import assign_splits, leaked, require_files
 from tl_keras.errors import DataError
@@ -65,6 +68,7 @@ def prepare(
     require_files(source.examples, config)
     checked = checker(source.examples)
     say_problems(checked)
+    say_where_missing(checked, config)
     _require_good(checked, config)
     divided = assign_splits(without_copies(checked), config, seed)
     prepared = Prepared(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
@@ -76,14 +80,15 @@ def prepare(
 
 def _require_good(checked: Sequence[Example], config: DataConfig) -> None:
     """Stop where too many images cannot be read."""
-    bad = sum(is_broken(example) for example in checked)
+    bad = sum(example.is_broken for example in checked)
+    wanted = sum(not example.is_excluded for example in checked)
     if bad and config.on_bad == "fail":
-        raise DataError(f"{bad} of {len(checked)} images cannot be read, and data.on_bad is fail.")
-    if bad > config.max_bad * len(checked):
+        raise DataError(f"{bad} of {wanted} images cannot be read, and data.on_bad is fail.")
+    if bad > config.max_bad * wanted:
         raise DataError(
-            f"{bad} of {len(checked)} images cannot be read, more than data.max_bad allows "
+            f"{bad} of {wanted} images cannot be read, more than data.max_bad allows "
             f"({config.max_bad:.0%}). Mend or remove them; tlk inspect lists all of them.\n"
-            f"To go on without them: --set data.max_bad={min(1.0, -(-100 * bad // len(checked)) / 100):g}"
+            f"To go on without them: --set data.max_bad={math.ceil(100 * bad / wanted) / 100:g}"
         )
 
 
@@ -101,12 +106,15 @@ def _require_images(prepared: Prepared) -> None:
 
 def say_problems(checked: Sequence[Example]) -> None:
     """List the images that cannot be read, the first ten with their reasons."""
-    _list([example for example in checked if is_broken(example)], len(checked), "cannot be read")
+    _list([example for example in checked if example.is_broken], len(checked), "cannot be read")
 
 
-def is_broken(example: Example) -> bool:
-    """Tell whether an image is left out because it cannot be read, and not for being excluded or a copy."""
-    return bool(example.problem) and not example.problem.startswith((EXCLUDED, COPY, CONFLICT, LIMITED))
+def say_where_missing(checked: Sequence[Example], config: DataConfig) -> None:
+    """Of files that a manifest names and that are not there, say where they were looked for."""
+    missing = [example.path for example in checked if example.problem == "file not found"]
+    manifest = absolute(str(config.source))
+    if missing and manifest.is_file():
+        warn(missing_hint(missing, manifest.parent))
 
 
 def _list(some: Sequence[Example], of: int, what: str) -> None:

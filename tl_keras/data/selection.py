@@ -6,12 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tl_keras.data.example import Example
+from tl_keras.data.example import CONFLICT, COPY, LIMITED, Example
 from tl_keras.data.splits import divides, is_open, position
-
-EXCLUDED, COPY, LIMITED = "excluded by ", "copy of ", "beyond data.limit_per_class"
-CONFLICT = "the same image has other labels too: "
-"""How the reasons begin for which a readable image is left out."""
 
 
 def without_copies(examples: Sequence[Example]) -> list[Example]:

@@ -160,7 +160,8 @@ def _require_enough(examples: list[Example], pool: list[Example], splits: list[s
 
 def _short(examples: list[Example], pool: list[Example], splits: list[str]) -> dict[str, int]:
     """Return the classes with fewer distinct images than splits, and how many these have."""
-    units: dict[str, set[str]] = {label: set() for example in examples for label in example.labels}
+    of_use = [example for example in examples if not example.is_excluded]
+    units: dict[str, set[str]] = {label: set() for example in of_use for label in example.labels}
     for example in pool:
         for label in example.labels:
             units[label].add(example.unit)

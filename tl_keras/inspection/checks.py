@@ -16,7 +16,6 @@ from tl_keras.config import DataConfig
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.facts import Facts
 from tl_keras.data.findings import Finding, Kind
-from tl_keras.data.selection import EXCLUDED
 from tl_keras.data.sources.source import counted
 from tl_keras.data.splits import too_small
 from tl_keras.inspection import kinds
@@ -44,7 +43,7 @@ SUFFIXES = {
 def file_findings(examined: Examined, config: DataConfig) -> Iterator[Finding]:
     """Yield what is wrong with, or particular about, single files."""
     for example in examined.examples:
-        if example.problem and not example.problem.startswith(EXCLUDED):
+        if example.is_broken:
             yield _about(example, _kind_of(example.problem), example.problem)
     readable = np.array([not example.problem for example in examined.examples], bool)
     for feature in _features(config.image_size or USUAL_INPUT):
@@ -118,9 +117,7 @@ def copy_findings(examples: Sequence[Example], copies: Copies) -> Iterator[Findi
         copies: Of these.
     """
     for index, first in copies.exact.items():
-        yield from _copy(
-            examples[index], examples[first], (kinds.OTHER_LABEL, kinds.LEAK, kinds.EXACT_COPY)
-        )
+        yield from _copy(examples[index], examples[first], (kinds.OTHER_LABEL, kinds.LEAK, kinds.EXACT_COPY))
     for one, other in copies.near.tolist():
         yield from _copy(
             examples[other], examples[one], (kinds.NEAR_CONFLICT, kinds.NEAR_LEAK, kinds.NEAR_DUPLICATE)

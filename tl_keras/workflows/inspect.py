@@ -10,7 +10,7 @@ from pathlib import Path
 from tl_keras.config import Config
 from tl_keras.data.example import Example
 from tl_keras.data.findings import Finding
-from tl_keras.data.selection import EXCLUDED
+from tl_keras.data.prepare import say_where_missing
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.files import write_text
@@ -72,9 +72,10 @@ def inspect(
     name = str(config.data.source)
     source = read_source(config.data, for_training=False)
     examined = examine(source.examples, config.data.max_megapixels * MEGA, config.runtime)
+    say_where_missing(examined.examples, config.data)
     copies = find_copies(examined)
     grouped = with_groups(examined.examples, copies)
-    used = [example for example in grouped if not example.problem.startswith(EXCLUDED)]
+    used = [example for example in grouped if not example.is_excluded]
     findings: list[Finding] = [
         *source.findings,
         *file_findings(examined, config.data),

@@ -46,7 +46,6 @@ def wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Co
     suspicions, _ = suspicious_labels(
         loader.load(rows).astype(np.float32),
         loader.targets(rows).argmax(axis=1),
-        len(classes),
         config.runtime.seed,
         [example.unit for example in used],
     )
