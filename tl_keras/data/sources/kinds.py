@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tl_keras.data.findings import Kind
 
-REFUSES = "Refuses the data set."
+REFUSES = "tlk fit refuses the data set."
 
 # Folders
 
@@ -13,42 +13,42 @@ OTHER_FILES = Kind(
     "note",
     "other files",
     "They lie among the images but have no image's suffix.",
-    "Ignores them.",
+    "tlk fit ignores them.",
 )
 HIDDEN_FILES = Kind(
     "hidden_files",
     "note",
     "hidden or system files",
     "Operating systems and programs leave them behind; they are no images of yours.",
-    "Ignores them without a word.",
+    "tlk fit ignores them without a word.",
 )
 LOOSE_IMAGES = Kind(
     "loose_images",
     "warning",
     "images beside class folders",
     "They lie in no class folder, so nobody knows what they show.",
-    "Ignores them.",
+    "tlk fit ignores them.",
 )
 STRAY_FOLDERS = Kind(
     "stray_folders",
     "warning",
     "folders beside train, val and test",
     "Once there are folders for splits, images elsewhere belong to none of them.",
-    "Ignores them.",
+    "tlk fit ignores them.",
 )
 NESTED_IMAGES = Kind(
     "nested_images",
     "note",
     "images in folders below a class folder",
     "Such folders are not taken for classes of their own.",
-    "Counts them as images of the class.",
+    "tlk fit counts them as images of the class.",
 )
 UNNAMEABLE_FILES = Kind(
     "unnameable_files",
     "warning",
     "names that are not valid UTF-8",
     "Such a name cannot be written into any list or table.",
-    "Ignores the files.",
+    "tlk fit ignores the files.",
 )
 EMPTY_CLASSES = Kind(
     "empty_classes",
@@ -76,21 +76,21 @@ UNFOLLOWED_LINKS = Kind(
     "warning",
     "links to folders that are not followed",
     "Only a class folder itself may be a link; below it, or back to a folder above, links may go in circles.",
-    "Ignores what is behind them.",
+    "tlk fit ignores what is behind them.",
 )
 DEAD_LINKS = Kind(
     "dead_links",
     "warning",
     "links that lead nowhere",
     "What they pointed to was moved or removed, perhaps a whole class.",
-    "Ignores them.",
+    "tlk fit ignores them.",
 )
 NAMESAKES = Kind(
     "namesakes",
     "note",
     "folders called like a built-in data set",
     "The name alone means the built-in data set, not the folder.",
-    "Takes the built-in data set.",
+    "tlk fit takes the built-in data set.",
 )
 
 # Classes and splits
@@ -114,7 +114,7 @@ ALIKE_CLASSES = Kind(
     "warning",
     "class names that are spelled almost alike",
     "Names that differ only in case, spaces, hyphens, underscores or Unicode form are usually one class.",
-    "Trains them as different classes.",
+    "tlk fit trains them as different classes.",
 )
 NO_IMAGES = Kind(
     "no_images", "error", "data sets without usable images", "There is nothing to learn from.", REFUSES
@@ -145,7 +145,7 @@ CLASSES_NOT_MEASURED = Kind(
     "warning",
     "classes that val or test lacks",
     "Figures from this split say nothing about these classes.",
-    "Goes on without them there.",
+    "tlk fit goes on without them there.",
 )
 
 # Manifests
@@ -194,21 +194,21 @@ REPEATED_ROWS = Kind(
     "warning",
     "repeated rows",
     "They say again what another row says, which may be a slip in making the table.",
-    "Keeps one of them.",
+    "tlk fit keeps one of them.",
 )
 RAGGED_ROWS = Kind(
     "ragged_rows",
     "warning",
     "rows with more cells than the header",
     "Often a comma in a path or label without quotation marks, which shifts all that follows.",
-    "Ignores the cells beyond the header.",
+    "tlk fit ignores the cells beyond the header.",
 )
 UNUSED_COLUMNS = Kind(
     "unused_columns",
     "warning",
     "columns that look like split or group",
     "A column counts under its exact name only, so a division or grouping meant here is lost.",
-    "Ignores them.",
+    "tlk fit ignores them.",
 )
 
 # Settings
@@ -218,21 +218,21 @@ GROUPS = Kind(
     "note",
     "groups of images",
     "Images of one group are too alike to be trained on and tested on.",
-    "Keeps each group in one split.",
+    "tlk fit keeps each group in one split.",
 )
 EXCLUSIONS = Kind(
     "exclusions",
     "note",
     "images left out or relabelled by a table",
     "The table that data.exclude names says so.",
-    "Obeys the table.",
+    "tlk fit obeys the table.",
 )
 UNMATCHED_EXCLUSIONS = Kind(
     "unmatched_exclusions",
     "warning",
     "rows of data.exclude about images that are not here",
     "Nothing was done about them; the table may belong to other images, or to an older state of these.",
-    "Ignores them.",
+    "tlk fit ignores them.",
 )
 
 QUIET = frozenset({HIDDEN_FILES, NESTED_IMAGES})
