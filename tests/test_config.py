@@ -69,8 +69,35 @@ def test_splits_must_add_up():
 
 
 def test_balanced_weights_are_refused_for_multilabel():
-    with pytest.raises(ConfigError, match="balanced is for task: multiclass"):
+    with pytest.raises(ConfigError, match="balanced are for task: multiclass"):
         load_config(overrides={"data.task": "multilabel", "train.class_weight": "balanced"})
+
+
+@pytest.mark.parametrize("section", ["train", "finetune"])
+@pytest.mark.parametrize(
+    "wrong", ["equal", 3, None, ["ant"], {"ant": -1}, {"ant": "much"}, {"ant": float("inf")}]
+)
+def test_wrong_class_weights_are_one_line(section, wrong):
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides={f"{section}.class_weight": wrong})
+    expected = f"  {section}.class_weight: expected none, balanced or {{class: weight}}"
+    assert len(str(caught.value).splitlines()) == 2 and expected in str(caught.value)
+
+
+def test_weights_by_class_are_yaml_and_saved(tmp_path):
+    config = load_config(overrides=parse_assignments(["train.class_weight={ant: 2, 3: 0.5}"]))
+    assert config.train.class_weight == {"ant": 2.0, "3": 0.5}
+    file = tmp_path / "config.yaml"
+    file.write_text(config.to_yaml())
+    assert load_config(file) == config
+
+
+@pytest.mark.parametrize("section", ["train", "finetune"])
+def test_classes_are_not_balanced_twice(section):
+    twice = {f"{section}.class_weight": "balanced", "data.sampling": "balanced"}
+    with pytest.raises(ConfigError, match=rf"{section}\.class_weight.*choose one"):
+        load_config(overrides=twice)
+    load_config(overrides={**twice, f"{section}.class_weight": {"ant": 2}})
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`inspect`, `fit`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`, `backbones`, `runs`,
-`cache`.
+`inspect`, `fit`, `cross_validate`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`,
+`backbones`, `runs`, `cache`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tl_keras.config import Config, load_config, pretraining_defaults
     from tl_keras.workflows.backbones import backbones
     from tl_keras.workflows.cache import cache, clear_cache
+    from tl_keras.workflows.cross_validate import cross_validate
     from tl_keras.workflows.evaluate import evaluate
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
@@ -31,6 +32,7 @@ __all__ = [
     "backbones",
     "cache",
     "clear_cache",
+    "cross_validate",
     "evaluate",
     "export",
     "fit",
@@ -47,7 +49,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
-    if name in ("fit", "unfreeze_and_finetune", "pretrain", "evaluate", "export"):
+    if name in ("fit", "cross_validate", "unfreeze_and_finetune", "pretrain", "evaluate", "export"):
         importlib.import_module("tl_keras.runtime").import_tensorflow()
     settings = name in ("Config", "load_config", "pretraining_defaults")
     module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")

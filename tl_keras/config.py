@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from tl_keras.errors import ConfigError, did_you_mean
 from tl_keras.geometry import Resize
 from tl_keras.model_info import Task
+
+Sampling = Literal["natural", "balanced"]
 
 
 class Section(BaseModel):
@@ -77,7 +87,7 @@ class DataConfig(Section):
     """With `skip`: stop all the same when more than this share of the images cannot be read."""
     max_megapixels: float = Field(200.0, gt=0, le=200)
     """Larger images are taken for decompression bombs and left out."""
-    sampling: Literal["natural", "balanced"] = "natural"
+    sampling: Sampling = "natural"
     """`balanced`: an epoch is as long as ever, but draws from all classes alike."""
     tfds_dir: str | None = None
     """Where TensorFlow Datasets are on disk; None for its own default."""
@@ -222,6 +232,18 @@ class PhaseConfig(Section):
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     """What early stopping, the plateau schedule and the choice of best weights look at."""
 
+    @field_validator("class_weight", mode="wrap")
+    @classmethod
+    def _weights(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        """Say in one line what is expected, where pydantic would go through every branch of the union."""
+        if isinstance(value, dict):
+            # In YAML a class that is named 3 is a number.
+            value = {str(name) if type(name) is int else name: weight for name, weight in value.items()}
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError("expected none, balanced or {class: weight}, weights being 0 or more") from None
+
 
 class FinetuneConfig(PhaseConfig):
     """The second phase: part of the backbone is unfrozen, at a low rate."""
@@ -287,6 +309,7 @@ class Config(Section):
     def _fits_together(self) -> Config:
         if self.data.task == "multilabel":
             self._require_no_balance()
+        self._require_one_balance()
         if self.baseline == "scratch" and self.model.weights == "none":
             raise ValueError("baseline: scratch compares with pretrained weights, and model.weights is none")
         return self
@@ -295,6 +318,14 @@ class Config(Section):
         weights = (self.train.class_weight, self.finetune.class_weight)
         if any(weight != "none" for weight in weights) or self.data.sampling == "balanced":
             raise ValueError("class_weight and sampling: balanced are for task: multiclass, not multilabel")
+
+    def _require_one_balance(self) -> None:
+        for name, phase in (("train", self.train), ("finetune", self.finetune)):
+            if phase.class_weight == "balanced" and self.data.sampling == "balanced":
+                raise ValueError(
+                    f"{name}.class_weight: balanced would balance what data.sampling: balanced has balanced; "
+                    "choose one of them"
+                )
 
     def to_yaml(self) -> str:
         """Return all settings, defaults included, as YAML that `load_config` reads back."""

@@ -181,6 +181,7 @@ def test_multilabel_from_a_manifest(tlk, tiny_options, tmp_path):
         (("--set", "head.dropout"), "Expected PATH=VALUE"),
         (("--config", "nowhere.yaml"), "nowhere.yaml"),
         (("--epochs", "0"), "train.epochs"),
+        (("--set", "train.class_weight={redd: 2}"), "there is no class 'redd'. Did you mean 'red'"),
         (("--resize", "stretch"), "'squash', 'crop' or 'pad'"),
     ],
 )

@@ -260,6 +260,12 @@ def test_pretraining_from_pretrained_weights_is_refused(tlk, photos, tmp_path):
     assert done.code == 1 and "model.weights none" in done.err and "tlk fit" in done.err
 
 
+def test_weights_of_unknown_classes_show_before_images_are_checked(tlk, photos, tmp_path):
+    done = tlk("pretrain", photos, "--set", "train.class_weight={redd: 2}", "--runs-dir", tmp_path / "runs")
+    assert done.code == 1 and "there is no class 'redd'. Did you mean 'red'?" in done.err
+    assert "images" not in done.err and not (tmp_path / "runs").exists()
+
+
 def test_without_data_it_says_how_to_name_some(tlk):
     done = tlk("pretrain")
     assert done.code == 2 and "tlk pretrain DATA" in done.err

@@ -114,6 +114,12 @@ def test_wrong_places_are_explained(tlk, run, where, expected):
     assert [path.name for path in (run / "phases").iterdir()] == ["1-head"]
 
 
+def test_weights_of_classes_that_the_run_has_not_are_refused(tlk, run):
+    done = tlk("unfreeze-and-finetune", run, "--set", "finetune.class_weight={purple: 2}")
+    assert done.code == 1 and "finetune.class_weight: there is no class 'purple'." in done.err
+    assert [path.name for path in (run / "phases").iterdir()] == ["1-head"]
+
+
 def test_images_that_have_gone_are_named(tlk, run):
     manifest = run / "manifest.csv"
     manifest.write_bytes(manifest.read_bytes().replace(b"photos", b"moved"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from tl_keras.cli.options import (
     DEBUG,
     JSON,
     NETWORK,
+    SPLITTING,
     TRAINING,
     new_run,
     read_settings,
@@ -19,6 +20,9 @@ from tl_keras.cli.options import (
     setting,
     settings,
 )
+
+if TYPE_CHECKING:
+    from tl_keras.config import Config
 
 
 @click.command(short_help="Train a classifier on a folder of labelled images.")
@@ -30,10 +34,18 @@ from tl_keras.cli.options import (
     setting("--features", "features", "on, or off: whole images in every epoch."),
     setting("--task", "data.task", "multiclass or multilabel."),
     DATA_DIR,
+    *SPLITTING,
     *TRAINING,
     setting("--baseline", "baseline", "scratch: compare with training from random weights."),
 )
 @new_run
+@click.option(
+    "--cross-validate",
+    "folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Fit K times, each tested on another of K parts: runs NAME-1-of-K and so on.",
+)
 @JSON
 @DEBUG
 def fit(
@@ -43,6 +55,7 @@ def fit(
     name: str | None,
     runs_dir: Path,
     overwrite: bool,
+    folds: int | None,
     as_json: bool,
     **named: Any,
 ) -> None:
@@ -55,12 +68,29 @@ def fit(
     """
     chosen = read_settings(config, assignments, named)
     require_data(data, chosen, "fit")
+    if folds and (named["data__folds"] or named["data__fold"]):
+        raise click.UsageError("--cross-validate fits every fold; --folds and --fold are for one of them.")
     from tl_keras.runtime import import_tensorflow
 
     import_tensorflow()
+    where = {"name": name, "runs_dir": runs_dir, "overwrite": overwrite}
+    if folds:
+        _cross_validate(data, chosen, where, folds, as_json=as_json)
+    else:
+        _fit(data, chosen, where, as_json=as_json)
+
+
+def _fit(data: str | None, config: Config, where: dict[str, Any], *, as_json: bool) -> None:
+    from tl_keras.cli.printing import print_fit
     from tl_keras.workflows.fit import fit as work
 
-    done = work(data, chosen, name=name, runs_dir=runs_dir, overwrite=overwrite)
-    from tl_keras.cli.printing import print_fit
+    print_fit(work(data, config, **where), as_json=as_json)
 
-    print_fit(done, as_json=as_json)
+
+def _cross_validate(
+    data: str | None, config: Config, where: dict[str, Any], folds: int, *, as_json: bool
+) -> None:
+    from tl_keras.cli.printing import print_cross_validation
+    from tl_keras.workflows.cross_validate import cross_validate
+
+    print_cross_validation(cross_validate(data, config, folds=folds, **where), as_json=as_json)

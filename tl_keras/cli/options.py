@@ -50,6 +50,14 @@ NETWORK = (
     setting("--image-size", "data.image_size", "Input height and width, pixels.", type=int),
 )
 DATA_DIR = setting("--data-dir", "data.tfds_dir", "Where TensorFlow Datasets are on disk.")
+SPLITTING = (
+    setting("--split", "data.split", "Shares of train, val and test, percent, e.g. 80/10/10."),
+    setting("--folds", "data.folds", "Test is one of so many equal parts.", type=int),
+    setting("--fold", "data.fold", "Which of the folds is test, from 1.", type=int),
+    setting("--group-by", "data.group_by", "Regular expression: paths that match alike share a split."),
+    setting("--limit-per-class", "data.limit_per_class", "Train on at most so many of a class.", type=int),
+    setting("--exclude", "data.exclude", "A table of images to leave out, or an edited issues.csv."),
+)
 TRAINING = (
     setting("--epochs", "train.epochs", "At most this many epochs.", type=int),
     setting("--batch-size", "train.batch_size", "Images per step.", type=int),

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from tl_keras.console import progress, result, table, warn
 
 if TYPE_CHECKING:
+    from tl_keras.evaluation.report import Report
     from tl_keras.evaluation.result import ClassScore, Evaluation
     from tl_keras.features.room import StoredFeatures
     from tl_keras.models.backbones import Backbone
+    from tl_keras.workflows.cross_validate import CrossValidation
     from tl_keras.workflows.evaluate import EvaluateResult
     from tl_keras.workflows.export import ExportResult
     from tl_keras.workflows.fit import FitResult
@@ -43,6 +45,24 @@ def print_fit(done: FitResult, *, as_json: bool) -> None:
     result(f"run: {done.run}")
     result(f"next: tlk unfreeze-and-finetune {_quoted(done.run)}")
     return None
+
+
+def print_cross_validation(done: CrossValidation, *, as_json: bool) -> None:
+    if as_json:
+        return _json(done.to_dict())
+    columns = ("fold", "accuracy", "95% interval", "macro F1", "images", "run")
+    table(columns, [_fold_row(*fold) for fold in enumerate(zip(done.runs, done.reports, strict=True), 1)])
+    rows = [(found.name, f"{found.recall:.3f}", str(found.images)) for found in done.summary.recall]
+    table(("class", "pooled recall", "images"), rows)
+    result(done.summary.headline())
+    return None
+
+
+def _fold_row(fold: int, made: tuple[Path, Report]) -> tuple[str, ...]:
+    run, found = made[0], made[1].evaluation
+    low, high = found.interval
+    figures = (f"{found.accuracy:.3f}", f"{low:.3f} to {high:.3f}", f"{found.macro.f1:.3f}")
+    return (str(fold), *figures, str(found.images), str(run))
 
 
 def print_pretrain(done: PretrainResult, *, as_json: bool) -> None:

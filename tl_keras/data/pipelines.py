@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -19,16 +19,18 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tl_keras.config import AugmentConfig
+from tl_keras.config import AugmentConfig, Sampling
 from tl_keras.data.augment import augmenter
 from tl_keras.data.decode import broken_since, decode, read_bytes, upright_size
 from tl_keras.data.example import Example
+from tl_keras.data.sampling import BalancedDraws
 from tl_keras.errors import BadImage, DataError
 from tl_keras.geometry import Box, Geometry
 from tl_keras.model_info import Task
 
 CROP_ASPECTS = (3 / 4, 4 / 3)
 Indices = npt.NDArray[np.int64]
+RowsOfEpoch = Callable[[tf.Tensor], tf.data.Dataset]
 
 
 @cache
@@ -208,6 +210,7 @@ def training_batches(
     batch_size: int,
     epochs: int,
     seed: int,
+    sampling: Sampling = "natural",
     class_weights: Sequence[float] | None = None,
     replicas: int = 1,
     start: int = 0,
@@ -215,16 +218,18 @@ def training_batches(
     """Return shuffled, augmented batches of `epochs` epochs, one after another.
 
     Elements are (rows of `loader` [n, ...], targets float32 [n, classes]), and with `class_weights` also
-    float32 [n] example weights, which follow the targets through MixUp and CutMix. The last batch of an
-    epoch may be smaller; with several replicas an epoch leaves out the few images, others each time, that
-    cannot be shared equally. The first `start` batches are left out, without loading them. Images can be
-    augmented; stored features cannot: those have their views.
+    float32 [n] example weights, which follow the targets through MixUp and CutMix. With `balanced` sampling
+    an epoch is as long as ever, but draws from all classes alike. The last batch of an epoch may be smaller;
+    with several replicas an epoch leaves out the few images, others each time, that cannot be shared equally.
+    The first `start` batches are left out, without loading them. Images can be augmented; stored features
+    cannot: those have their views.
     """
     if not isinstance(loader, Loader):
         augment = AugmentConfig()
     used = len(loader) - len(loader) % replicas
+    rows = _balanced(loader, used, seed) if sampling == "balanced" else _natural(loader, used, seed)
     order = tf.data.Dataset.range(epochs).flat_map(
-        lambda epoch: _shuffled(loader, epoch, seed).take(used).batch(_shared_equally(batch_size, replicas))
+        lambda epoch: rows(epoch).batch(_shared_equally(batch_size, replicas))
     )
     change = augmenter(augment)
 
@@ -242,12 +247,28 @@ def training_batches(
     return steps.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
-def _shuffled(loader: Labelled, epoch: tf.Tensor, seed: int) -> tf.data.Dataset:
-    """Return the rows of an epoch: every example once, each in the view whose turn it is."""
+def _natural(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:
+    """Return what gives an epoch its rows: every example once, each in the view whose turn it is."""
     count = len(loader)
-    key = tf.stack([tf.constant(seed, tf.int64), epoch])
-    order = tf.random.experimental.index_shuffle(tf.range(count, dtype=tf.int64), key, count - 1)
-    return tf.data.Dataset.from_tensor_slices(order + count * ((order + epoch) % loader.views))
+
+    def rows(epoch: tf.Tensor) -> tf.data.Dataset:
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        order = tf.random.experimental.index_shuffle(tf.range(count, dtype=tf.int64), key, count - 1)
+        return tf.data.Dataset.from_tensor_slices(order + count * ((order + epoch) % loader.views)).take(used)
+
+    return rows
+
+
+def _balanced(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:
+    """Return what gives an epoch its rows: as many draws as without, but of all classes alike."""
+    draws = BalancedDraws([example.label for example in loader.examples], loader.views, seed)
+
+    def rows(epoch: tf.Tensor) -> tf.data.Dataset:
+        drawn = tf.numpy_function(lambda number: draws.epoch(int(number), used), [epoch], tf.int64)
+        drawn.set_shape([used])
+        return tf.data.Dataset.from_tensor_slices(drawn)
+
+    return rows
 
 
 def _load(

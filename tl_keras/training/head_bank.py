@@ -127,6 +127,8 @@ class _Heads(tf.Module):
         rows = np.arange(len(self._features))
         parts = [self._sums(tf.constant(rows[i : i + AT_ONCE])) for i in range(0, len(rows), AT_ONCE)]
         losses, right, weight = (np.sum([part[k].numpy() for part in parts], axis=0) for k in range(3))
+        # Rows of classes that weigh nothing say nothing: 0 for all heads alike.
+        weight = np.where(weight > 0, weight, 1)
         return losses / weight, right / weight
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]

@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 from tl_keras.config import Config, HeadConfig, ScheduleConfig
 from tl_keras.data.pipelines import Labelled
 from tl_keras.training.head_bank import Floats, Lesson, train_bank
-from tl_keras.training.phase import class_weights
+from tl_keras.training.phase import balancing_weights, class_weights
 from tl_keras.training.statistics import column_statistics
 
 FOLDS = 3
@@ -231,6 +231,16 @@ def _parts(train: Labelled, targets: Floats, config: Config) -> _Parts:
     held_out = np.zeros((len(held), len(targets)), np.float32)
     for part, rows in zip(held_out, held, strict=True):
         part[rows] = 1
-    per_class = class_weights(train, config.train)
-    weights = targets @ np.array(per_class, np.float32) if per_class else np.ones(len(targets), np.float32)
+    weights = _row_weights(train, targets, config)
     return _Parts((1 - held_out) * weights, held_out * weights)
+
+
+def _row_weights(train: Labelled, targets: Floats, config: Config) -> Floats:
+    """Return how much each row counts in the training: by its class's weight and how often it is drawn."""
+    weights = np.ones(len(targets), np.float32)
+    per_class = class_weights(train, config.train)
+    if per_class:
+        weights *= targets @ np.array(per_class, np.float32)
+    if config.data.sampling == "balanced":
+        weights *= targets @ np.array(balancing_weights(train), np.float32)
+    return weights

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from tl_keras.data.pipelines import (
     steps_per_epoch,
     training_batches,
 )
-from tl_keras.errors import DataError, MissingExtra
+from tl_keras.data.sources.source import listed
+from tl_keras.errors import ConfigError, DataError, MissingExtra, did_you_mean
 from tl_keras.files import write_text
 from tl_keras.model_info import THRESHOLD, Task
 from tl_keras.training.checkpoint import Checkpoint
@@ -75,7 +77,7 @@ def train_phase(
         model: A classifier, or the upper part of one, which is trained on stored features.
         train: What to train on, images or features.
         val: The same for the images that early stopping and the choice of the best epoch look at.
-        config: For augmentation, task and seed.
+        config: For augmentation, sampling, task and seed.
         phase: The settings of this phase.
         device: What to train on.
         folder: Where the phase's files go.
@@ -127,6 +129,7 @@ def train_phase(
                 batch_size=phase.batch_size,
                 epochs=phase.epochs,
                 seed=config.runtime.seed,
+                sampling=config.data.sampling,
                 class_weights=class_weights(train, phase),
                 replicas=device.replicas,
                 # One batch stays when all are done: Keras looks at one before it starts.
@@ -225,8 +228,33 @@ def _result(rows: list[dict[str, float]], best_epoch: int, seconds: float) -> Ph
 
 
 def class_weights(loader: Labelled, phase: PhaseConfig) -> list[float] | None:
-    """Return a weight per class such that every class counts the same and the mean weight is 1."""
-    if phase.class_weight == "none":
-        return None
+    """Return a weight per class, as the settings say; None where all weigh the same."""
+    if isinstance(phase.class_weight, dict):
+        return [phase.class_weight.get(name, 1.0) for name in loader.classes]
+    return balancing_weights(loader) if phase.class_weight == "balanced" else None
+
+
+def balancing_weights(loader: Labelled) -> list[float]:
+    """Return a weight per class such that every class counts the same and the mean weight of images is 1."""
     counts = Counter(example.label for example in loader.examples)
     return [len(loader) / (len(loader.classes) * counts[name]) for name in loader.classes]
+
+
+def require_known_classes(config: Config, classes: Sequence[str]) -> None:
+    """Refuse weights of classes that there are not, and weights that leave nothing to learn.
+
+    Raises:
+        ConfigError: `class_weight` of a phase has such.
+    """
+    for section, phase in (("train", config.train), ("finetune", config.finetune)):
+        weights = phase.class_weight
+        if not isinstance(weights, dict):
+            continue
+        unknown = [name for name in weights if name not in classes]
+        if unknown:
+            raise ConfigError(
+                f"{section}.class_weight: there is no class {unknown[0]!r}."
+                f"{did_you_mean(unknown[0], classes)} The classes are: {listed(classes)}."
+            )
+        if not any(weights.get(name, 1.0) for name in classes):
+            raise ConfigError(f"{section}.class_weight: every class weighs 0, so nothing can be learnt.")

@@ -23,7 +23,7 @@ from tl_keras.models.backbones import find
 from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
-from tl_keras.training.phase import PhaseResult
+from tl_keras.training.phase import PhaseResult, require_known_classes
 from tl_keras.workflows.frozen import frozen_trunk
 from tl_keras.workflows.new_classifier import describe, run_name, with_absolute_paths, write_run
 from tl_keras.workflows.stored import StoredRun
@@ -78,6 +78,7 @@ def fit(
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     source = read_source(config.data)
+    require_known_classes(config, source.classes)
     wish = name or run_name(config)
     with new_run(Path(runs_dir), wish, exact=name is not None, overwrite=overwrite) as (run, final):
         # The network before the images: wrong settings and missing weights show within seconds.

@@ -26,7 +26,7 @@ from tl_keras.models.assemble import as_float32, backbone_of
 from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, round_kernels, save_backbone
 from tl_keras.run import DEFAULT_RUNS_DIR, Run
 from tl_keras.training.device import plan_devices
-from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
 from tl_keras.unfinished import resumable_run
 from tl_keras.version import __version__
 from tl_keras.workflows.new_classifier import build, run_name, with_absolute_paths, write_run
@@ -85,6 +85,7 @@ def pretrain(
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     source = read_source(config.data)
+    require_known_classes(config, source.classes)
     wish = name or f"{run_name(config)}-source"
     unfinished = resumable_run(Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite)
     with unfinished as (run, final):

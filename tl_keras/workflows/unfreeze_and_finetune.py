@@ -25,7 +25,7 @@ from tl_keras.models.freezing import unfreeze
 from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import locked, open_run
 from tl_keras.training.device import plan_devices
-from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
 from tl_keras.workflows.frozen import frozen_below, has_room
 from tl_keras.workflows.stored import StoredRun, open_stored
 
@@ -83,6 +83,7 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
     with device.strategy.scope():
         stored, classifier = open_stored(folder)
         _require_same(stored.config, config)
+        require_known_classes(config, stored.info.labels)
         opened = unfreeze(
             classifier,
             backbones.find(config.model.backbone),
