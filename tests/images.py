@@ -78,9 +78,9 @@ def spoiled(folder: Path) -> dict[str, str]:
         "truncated.jpg": (good[: len(good) // 2], "damaged_file"),
         "truncated.png": (encoded(noisy_image(79), "PNG")[:-300], "damaged_file"),
         "truncated.webp": (encoded(noisy_image(80), "WEBP")[:-60], "damaged_file"),
-        "truncated.gif": (encoded(noisy_image(81), "GIF")[:200], "damaged_file"),
+        "truncated.gif": (encoded(noisy_image(81), "GIF")[:-300], "damaged_file"),
         "truncated.bmp": (encoded(noisy_image(82), "BMP")[:-900], "damaged_file"),
-        "header.png": (encoded(noisy_image(83), "PNG")[:20], "not_an_image"),
+        "header.png": (encoded(noisy_image(83), "PNG")[:20], "damaged_file"),
         "bomb.png": (bomb, "too_large"),
     }
     for name, (content, _) in made.items():
@@ -96,8 +96,7 @@ def peculiar(folder: Path) -> dict[str, set[str]]:
     deep = (np.arange(40 * 32).reshape(32, 40) * 51).astype(np.uint16)
     palette, clear = noisy_image(90).quantize(16), noisy_image(91).convert("RGBA")
     clear.putalpha(100)
-    frames = [noisy_image(92), noisy_image(93)]
-    moving: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
+    moving: dict[str, Any] = {"save_all": True, "append_images": [noisy_image(93)]}
     made: dict[str, tuple[bytes, set[str]]] = {
         "really_a.png": (encoded(noisy_image(94)), {"wrong_extension"}),
         "cmyk.jpg": (encoded(noisy_image(95).convert("CMYK")), {"cmyk"}),
@@ -105,9 +104,9 @@ def peculiar(folder: Path) -> dict[str, set[str]]:
         "palette.png": (encoded(palette, "PNG"), {"palette"}),
         "clear.png": (encoded(clear, "PNG"), {"alpha"}),
         "turned.jpg": (encoded(noisy_image(96), exif=exif(6)), {"rotated"}),
-        "moving.gif": (encoded(frames[0], "GIF", **moving), {"animated", "palette"}),
-        "moving.webp": (encoded(frames[0], "WEBP", **moving), {"animated"}),
-        "moving.png": (encoded(frames[0], "PNG", **moving), {"animated"}),
+        "moving.gif": (encoded(noisy_image(89), "GIF", **moving), {"animated", "palette"}),
+        "moving.webp": (encoded(noisy_image(92), "WEBP", **moving), {"animated"}),
+        "moving.png": (encoded(noisy_image(88), "PNG", **moving), {"animated"}),
         "long.jpg": (encoded(noisy_image(97, (300, 30))), {"extreme_aspect"}),
         "one_pixel.png": (encoded(Image.new("RGB", (1, 1), (9, 9, 9)), "PNG"), {"far_too_small", "blank"}),
         "blank.png": (encoded(Image.new("RGB", (40, 32), (200, 10, 10)), "PNG"), {"blank"}),

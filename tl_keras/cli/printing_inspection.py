@@ -27,7 +27,8 @@ def print_inspection(done: InspectResult, *, as_json: bool) -> None:
         result(json.dumps({**found.to_dict(), **files}, ensure_ascii=False, indent=2))
         return
     left = f", {found.readable:,} of them readable" if found.readable != found.images else ""
-    result(f"{found.data}: {found.images:,} images in {len(found.classes)} classes{left}")
+    classes = "class" if len(found.classes) == 1 else "classes"
+    result(f"{found.data}: {found.images:,} images in {len(found.classes)} {classes}{left}")
     _print_classes(found.classes)
     for same in found.by_kind().values():
         _print_kind(same, found)

@@ -21,7 +21,7 @@ LOOK_BITS = 6
 LEAST_CORRELATION = 0.96
 """... and their thumbnails correlate so much. Both fit copies at half the size and JPEG quality 60."""
 LEAST_CONTRAST = 2.0
-"""Standard deviation of a thumbnail, grey levels: below it there is nothing to compare."""
+"""Standard deviation of a colour channel of a thumbnail: below it there is nothing to compare."""
 PART_BITS, PARTS = 16, 4
 """Of hashes that differ in 6 of 64 bits, one of the four quarters differs in one bit at most."""
 CROWD = 64
@@ -82,7 +82,7 @@ def near_duplicates(facts: Facts) -> Ints:
     Args:
         facts: FACTS [n], no two of the same file.
     """
-    thumbnails = facts["thumbnail"].reshape(len(facts), -1)
+    thumbnails = facts["thumbnail"].reshape(len(facts), THUMBNAIL * THUMBNAIL * 3)
     large = np.minimum(facts["width"], facts["height"]) >= THUMBNAIL
     compared = np.flatnonzero(large & has_contrast(facts))
     found = [np.zeros((0, 2), np.int64)]
@@ -95,7 +95,9 @@ def near_duplicates(facts: Facts) -> Ints:
 def has_contrast(facts: Facts) -> npt.NDArray[np.bool_]:
     """Return bool [n]: whether there is more to see than one colour."""
     starts = range(0, len(facts), BLOCK // 16)
-    blocks = [facts["thumbnail"][start : start + BLOCK // 16].std(axis=(1, 2, 3)) for start in starts]
+    blocks = [
+        facts["thumbnail"][start : start + BLOCK // 16].std(axis=(1, 2)).max(axis=1) for start in starts
+    ]
     return np.concatenate([np.zeros(0), *blocks]) >= LEAST_CONTRAST
 
 
