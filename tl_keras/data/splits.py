@@ -150,11 +150,13 @@ def _require_enough(examples: list[Example], pool: list[Example], splits: list[s
     short = [f"{label!r} has {found}" for label, found in _short(examples, pool, splits).items()]
     if short:
         more = f" and {len(short) - 10} more classes" if len(short) > 10 else ""
-        grouped = ", those of a group counting as one" if any(example.group for example in pool) else ""
+        grouped = any(example.group for example in pool)
+        counted = ", those of a group and those that look the same counting as one" if grouped else ""
+        advice = " Or divide them yourself, into folders train, val and test." if grouped else ""
         raise DataError(
-            f"Every class needs at least {len(splits)} different readable images{grouped}, "
+            f"Every class needs at least {len(splits)} different readable images{counted}, "
             f"for {', '.join(reversed(splits))}; {', '.join(short[:10])}{more}.\n"
-            "Add images or remove the class."
+            f"Add images or remove the class.{advice}"
         )
 
 

@@ -22,8 +22,6 @@ from tl_keras.inspection import kinds
 from tl_keras.inspection.copies import Copies, has_contrast
 from tl_keras.inspection.examine import Examined
 
-USUAL_INPUT = 224
-"""Pixels a side of what most networks take."""
 MOST_SCALED, MOST_ASPECT = 4, 4
 SMALL_CLASS, LEAST_BALANCE = 20, 0.2
 FEW, MOST_SHARE = 20, 0.5
@@ -40,13 +38,13 @@ SUFFIXES = {
 }
 
 
-def file_findings(examined: Examined, config: DataConfig) -> Iterator[Finding]:
-    """Yield what is wrong with, or particular about, single files."""
+def file_findings(examined: Examined, side: int) -> Iterator[Finding]:
+    """Yield what is wrong with, or particular about, single files; the model's input has `side` pixels."""
     for example in examined.examples:
         if example.is_broken:
             yield _about(example, _kind_of(example.problem), example.problem)
     readable = np.array([not example.problem for example in examined.examples], bool)
-    for feature in _features(config.image_size or USUAL_INPUT):
+    for feature in _features(side):
         for index in np.flatnonzero(readable & feature.has(examined.facts)):
             facts = examined.facts[index]
             yield _about(
@@ -66,7 +64,7 @@ class _Feature:
 
 
 def _features(side: int) -> tuple[_Feature, ...]:
-    """Return what to look for; the model's input is `side` pixels wide and high."""
+    """Return what to look for."""
     return (
         _Feature(kinds.ANIMATED, lambda facts: facts["animated"], lambda _: "more than one frame"),
         _Feature(

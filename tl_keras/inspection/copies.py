@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tl_keras.console import progress
 from tl_keras.data.example import Example
 from tl_keras.data.facts import THUMBNAIL, Facts
 from tl_keras.inspection.examine import Examined
@@ -52,7 +53,8 @@ def find_copies(examined: Examined) -> Copies:
         if not example.problem and first.setdefault(example.sha256, index) != index:
             exact[index] = first[example.sha256]
     distinct = np.array(list(first.values()), np.int64)
-    return Copies(exact, distinct[near_duplicates(examined.facts[distinct])])
+    with progress("comparing images", PARTS * (PART_BITS + 1), "look-ups") as advance:
+        return Copies(exact, distinct[near_duplicates(examined.facts[distinct], advance)])
 
 
 def with_groups(examples: Iterable[Example], copies: Copies) -> list[Example]:
@@ -72,7 +74,7 @@ def with_groups(examples: Iterable[Example], copies: Copies) -> list[Example]:
     return [replace(example, group=names.get(index, "")) for index, example in enumerate(examples)]
 
 
-def near_duplicates(facts: Facts) -> Ints:
+def near_duplicates(facts: Facts, on_progress: Callable[[int], None] = lambda _: None) -> Ints:
     """Return the pairs of images that look the same, int64 [m, 2], the smaller index first.
 
     Perceptual hashes find the candidates: there is a table for each quarter of the hash, in which every
@@ -81,12 +83,13 @@ def near_duplicates(facts: Facts) -> Ints:
 
     Args:
         facts: FACTS [n], no two of the same file.
+        on_progress: Called with 1 after each of the 68 look-ups of all images in a table.
     """
     thumbnails = facts["thumbnail"].reshape(len(facts), THUMBNAIL * THUMBNAIL * 3)
     large = np.minimum(facts["width"], facts["height"]) >= THUMBNAIL
     compared = np.flatnonzero(large & has_contrast(facts))
     found = [np.zeros((0, 2), np.int64)]
-    for candidates in _candidates(facts["look"][compared]):
+    for candidates in _candidates(facts["look"][compared], on_progress):
         pairs = compared[candidates]
         found.append(pairs[_correlation(thumbnails, pairs) >= LEAST_CORRELATION])
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
@@ -101,7 +104,7 @@ def has_contrast(facts: Facts) -> npt.NDArray[np.bool_]:
     return np.concatenate([np.zeros(0), *blocks]) >= LEAST_CONTRAST
 
 
-def _candidates(looks: npt.NDArray[np.uint64]) -> Iterator[Ints]:
+def _candidates(looks: npt.NDArray[np.uint64], on_progress: Callable[[int], None]) -> Iterator[Ints]:
     """Yield pairs of positions whose hashes differ in at most LOOK_BITS; some come several times."""
     for part in range(PARTS):
         keys = ((looks >> np.uint64(part * PART_BITS)) & np.uint64(2**PART_BITS - 1)).astype(np.int64)
@@ -114,6 +117,7 @@ def _candidates(looks: npt.NDArray[np.uint64]) -> Iterator[Ints]:
             begin = starts[keys[asking] ^ bit] if bit else place[asking] + 1
             end = np.minimum(starts[(keys[asking] ^ bit) + 1], begin + CROWD)
             yield from _alike(looks, order, asking, begin, end)
+            on_progress(1)
 
 
 def _alike(

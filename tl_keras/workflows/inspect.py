@@ -20,6 +20,7 @@ from tl_keras.inspection.examine import examine
 from tl_keras.inspection.inspected import MEGA
 from tl_keras.inspection.result import Inspection
 from tl_keras.inspection.sheet import save_sheet
+from tl_keras.models.backbones import find
 
 ISSUES_FILE = Path("issues.csv")
 
@@ -65,35 +66,36 @@ def inspect(
         TlkError: The images cannot be listed, the settings do not fit, or a file exists already.
     """
     config = _with_source(config or Config(), data)
-    issues_file = _free(issues, overwrite) if issues is not None else None
-    sheet_file = _free(sheet, overwrite) if sheet is not None else None
     if labels and config.data.task == "multilabel":
         raise ConfigError("--labels judges images with one label each; here data.task is multilabel.")
-    name = str(config.data.source)
+    issues_file = _free(issues, overwrite) if issues is not None else None
+    sheet_file = _free(sheet, overwrite) if sheet is not None else None
+    inspection = _inspected(config, labels)
+    if not inspection.findings:
+        return InspectResult(inspection, None, None)
+    issues_file = issues_file or next(_names())
+    write_text(issues_file, inspection.to_csv())
+    drawn = sheet_file is not None and save_sheet(inspection, sheet_file)
+    return InspectResult(inspection, issues_file, sheet_file if drawn else None)
+
+
+def _inspected(config: Config, labels: bool) -> Inspection:
+    name, side = str(config.data.source), config.data.image_size or find(config.model.backbone).default_size
     source = read_source(config.data, for_training=False)
     examined = examine(source.examples, config.data.max_megapixels * MEGA, config.runtime)
     say_where_missing(examined.examples, config.data)
     copies = find_copies(examined)
-    grouped = with_groups(examined.examples, copies)
-    used = [example for example in grouped if not example.is_excluded]
+    used = [e for e in with_groups(examined.examples, copies) if not e.is_excluded]
     findings: list[Finding] = [
         *source.findings,
-        *file_findings(examined, config.data),
+        *file_findings(examined, side),
         *copy_findings(examined.examples, copies),
         *class_findings(used, config.data, name),
-        *(_wrong_labels(grouped, source.classes, config) if labels else ()),
+        *(_wrong_labels(used, source.classes, config) if labels else ()),
     ]
     readable = sum(not example.problem for example in used)
-    inspection = Inspection(
-        name, len(used), readable, class_counts(used), tuple(gathered(findings, len(used), name)), labels
-    )
-    if inspection.findings:
-        issues_file = issues_file or next(_candidates())
-        write_text(issues_file, inspection.to_csv())
-    drawn = sheet_file is not None and save_sheet(inspection, sheet_file)
-    return InspectResult(
-        inspection, issues_file if inspection.findings else None, sheet_file if drawn else None
-    )
+    counts, worst_first = class_counts(used), tuple(gathered(findings, len(used), name))
+    return Inspection(name, len(used), readable, counts, worst_first, labels)
 
 
 def _with_source(config: Config, data: str | Path | None) -> Config:
@@ -121,7 +123,7 @@ def _free(file: str | Path, overwrite: bool) -> Path:
     return path
 
 
-def _candidates() -> Iterator[Path]:
+def _names() -> Iterator[Path]:
     """Yield names for the table that are not taken: what is there may have been edited."""
     for number in itertools.count(1):
         file = ISSUES_FILE if number == 1 else ISSUES_FILE.with_stem(f"{ISSUES_FILE.stem}-{number}")
