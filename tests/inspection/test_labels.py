@@ -49,10 +49,11 @@ def test_clean_labels_are_left_alone_also_where_classes_overlap():
 
 
 def test_features_that_tell_nothing_accuse_nobody():
-    rng = np.random.default_rng(0)
-    noise = rng.normal(size=(400, 20))
-    for share in (0.5, 0.1):
-        assert len(suspicious_labels(noise, (rng.random(400) < share).astype(int), seed=0)[0]) <= 4
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(size=(400, 20))
+        for share in (0.5, 0.1):
+            assert not suspicious_labels(noise, (rng.random(400) < share).astype(int), seed=0)[0]
 
 
 @pytest.mark.parametrize("copies", [2, 30])

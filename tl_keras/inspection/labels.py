@@ -33,9 +33,11 @@ PENALTIES = 0.03 * 10 ** np.arange(0, 3.5, 0.5)
 """Times the number of rows; features have unit variance."""
 SCALES = np.geomspace(0.5, 128, 33)
 """Of the regression's outputs, about 0 to 1, before the softmax."""
-PRIOR_WRONG, PRIOR_RIGHT = 1, 29
-"""Labels imagined in addition: one in thirty is wrong, as in the data sets of Northcutt et al. (arXiv
-2103.14749). Outweighed by a few hundred real ones; without them small or easy data would get a share of 0."""
+PRIOR_WRONG, PRIOR_RIGHT = 1, 9
+"""Labels imagined in addition to the real ones, so few that a hundred of these outweigh them. Where wrong
+labels and doubt explain the data equally well (two classes, few rows) they speak for few wrong ones."""
+PARAMETERS = 3
+"""Scale, share and penalty: the least gain in log-likelihood that speaks for them (Akaike's criterion)."""
 MOST_SAMPLED, FEWEST_SAMPLED = 200_000, 5_000
 """Scale, share and penalty are chosen on so many outputs (rows times classes), but no fewer rows."""
 LEAST_DEVIATION = 0.01
@@ -104,6 +106,10 @@ class _LeftOut:
         features: [n, D].
         given: int [n], class numbers 0..C-1, all of which occur.
         codes: int [n], the number of a row's group.
+
+    Attributes:
+        given: As above.
+        shares: float64 [C], of classes among the rows.
     """
 
     def __init__(self, features: npt.NDArray[np.floating], given: Indices, codes: Indices) -> None:
@@ -112,7 +118,7 @@ class _LeftOut:
         count = len(given)
         one_hot = csr_array((np.ones(count, np.float32), (given, np.arange(count))))
         self._sums = np.asarray(one_hot @ self._basis, np.float64).T  # [r, C]
-        self._shares = np.bincount(given) / count
+        self.shares = np.bincount(given) / count
 
     def outputs(self, penalty: float, rows: Indices) -> Floats:
         """Return float32 [rows, C], about 0 to 1; each group among `rows` must be there as a whole."""
@@ -121,9 +127,7 @@ class _LeftOut:
         shrink = self._strengths / (self._strengths + penalty * len(self.given))
         # The error of a row left out is its error divided by 1 - its leverage; see e.g. Hastie et al.,
         # The Elements of Statistical Learning, 7.10. The intercept has the leverage 1/n.
-        errors = -(basis @ (shrink[:, None] * self._sums).astype(np.float32)) - self._shares.astype(
-            np.float32
-        )
+        errors = -(basis @ (shrink[:, None] * self._sums).astype(np.float32)) - self.shares.astype(np.float32)
         errors[np.arange(len(rows)), given] += 1
         leverage = np.einsum("ij,ij,j->i", basis, basis, shrink.astype(np.float32)) + 1 / len(self.given)
         together = _several(self._codes[rows])
@@ -166,10 +170,14 @@ class _Noise:
 
 
 def _choose(left_out: _LeftOut, judged: npt.NDArray[np.bool_], rows: Indices) -> tuple[_Noise, float]:
-    """Return noise and penalty that make the labels of the judged among `rows` the most probable."""
+    """Return noise and penalty that make the labels of the judged among `rows` the most probable.
+
+    Where these are hardly better than the shares of the classes, the features tell nothing: a share of 0.
+    """
     use = judged[rows] if judged[rows].any() else np.ones(len(rows), bool)
     given = left_out.given[rows][use]
-    best, chosen = -np.inf, (_Noise(1.0, 0.0), 1.0)
+    best = float(np.log(left_out.shares[given]).sum()) + PARAMETERS
+    chosen = (_Noise(1.0, 0.0), 1.0)
     for penalty in PENALTIES:
         outputs = left_out.outputs(penalty, rows)[use]
         outputs -= outputs.max(axis=1, keepdims=True)
