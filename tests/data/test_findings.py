@@ -58,10 +58,9 @@ def labels(source: Source) -> Counter[str]:
 def test_kinds_are_worded_alike(kind: Kind) -> None:
     assert kind.title[0].islower()
     assert not kind.title.endswith(".")
-    for sentence in (kind.meaning, kind.fit):
-        assert sentence[0].isupper()
-        assert sentence.endswith(".")
-    assert ("Refuses" in kind.fit) == (kind.severity == "error")
+    assert kind.meaning[0].isupper() and kind.meaning.endswith(".") and kind.fit.endswith(".")
+    assert kind.fit.startswith("tlk fit ")
+    assert ("refuses" in kind.fit) == (kind.severity == "error")
 
 
 def test_names_of_kinds_are_the_names_of_constants() -> None:

@@ -25,9 +25,10 @@ LEAST_CONTRAST = 2.0
 """Standard deviation of a colour channel of a thumbnail: below it there is nothing to compare."""
 PART_BITS, PARTS = 16, 4
 """Of hashes that differ in 6 of 64 bits, one of the four quarters differs in one bit at most."""
-CROWD = 64
+CROWD = 32
 """Where more hashes share a quarter, each is compared with so many neighbours: the time stays linear."""
-BLOCK = 65_536
+BLOCK, CONFIRMED = 65_536, 4096
+"""Images that are looked up, and pairs whose thumbnails are compared, at once."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -85,11 +86,11 @@ def near_duplicates(facts: Facts, on_progress: Callable[[int], None] = lambda _:
         facts: FACTS [n], no two of the same file.
         on_progress: Called with 1 after each of the 68 look-ups of all images in a table.
     """
-    thumbnails = facts["thumbnail"].reshape(len(facts), THUMBNAIL * THUMBNAIL * 3)
     large = np.minimum(facts["width"], facts["height"]) >= THUMBNAIL
     compared = np.flatnonzero(large & has_contrast(facts))
+    looks, thumbnails = facts["look"][compared], facts["thumbnail"]
     found = [np.zeros((0, 2), np.int64)]
-    for candidates in _candidates(facts["look"][compared], on_progress):
+    for candidates in _candidates(looks, on_progress):
         pairs = compared[candidates]
         found.append(pairs[_correlation(thumbnails, pairs) >= LEAST_CORRELATION])
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
@@ -105,9 +106,10 @@ def has_contrast(facts: Facts) -> npt.NDArray[np.bool_]:
 
 
 def _candidates(looks: npt.NDArray[np.uint64], on_progress: Callable[[int], None]) -> Iterator[Ints]:
-    """Yield pairs of positions whose hashes differ in at most LOOK_BITS; some come several times."""
+    """Yield pairs of positions, each once, whose hashes differ in at most LOOK_BITS."""
+    quarters = looks.view("<u2").reshape(-1, PARTS).astype(np.int64)
     for part in range(PARTS):
-        keys = ((looks >> np.uint64(part * PART_BITS)) & np.uint64(2**PART_BITS - 1)).astype(np.int64)
+        keys = quarters[:, part]
         order = np.lexsort((looks, keys))  # those next to each other look alike
         starts = np.searchsorted(keys[order], np.arange(2**PART_BITS + 1))
         place = np.empty_like(order)
@@ -116,28 +118,40 @@ def _candidates(looks: npt.NDArray[np.uint64], on_progress: Callable[[int], None
             asking = np.flatnonzero(keys & bit == 0)
             begin = starts[keys[asking] ^ bit] if bit else place[asking] + 1
             end = np.minimum(starts[(keys[asking] ^ bit) + 1], begin + CROWD)
-            yield from _alike(looks, order, asking, begin, end)
+            for pairs in _within(order, asking, begin, end):
+                yield pairs[_alike(looks, pairs) & _new(quarters[:, :part], pairs)]
             on_progress(1)
 
 
-def _alike(
-    looks: npt.NDArray[np.uint64], order: Ints, asking: Ints, begin: Ints, end: Ints
-) -> Iterator[Ints]:
-    """Yield pairs of `asking` with what lies at `begin` up to `end` in `order`, if they look alike."""
+def _within(order: Ints, asking: Ints, begin: Ints, end: Ints) -> Iterator[Ints]:
+    """Yield pairs of each of `asking` with what lies at its `begin` up to its `end` in `order`."""
     for block in range(0, len(asking), BLOCK):
         some = slice(block, block + BLOCK)
         counts = end[some] - begin[some]
-        one = np.repeat(asking[some], counts)
-        within = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
-        other = order[np.repeat(begin[some], counts) + within]
-        alike = np.bitwise_count(looks[one] ^ looks[other]) <= LOOK_BITS
-        yield np.stack([one[alike], other[alike]], axis=1)
+        steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        others = order[np.repeat(begin[some], counts) + steps]
+        yield np.stack([np.repeat(asking[some], counts), others], axis=1)
+
+
+def _alike(looks: npt.NDArray[np.uint64], pairs: Ints) -> npt.NDArray[np.bool_]:
+    return np.bitwise_count(looks[pairs[:, 0]] ^ looks[pairs[:, 1]]) <= LOOK_BITS
+
+
+def _new(earlier: Ints, pairs: Ints) -> npt.NDArray[np.bool_]:
+    """Return bool [m]: whether none of the tables before, of these quarters [n, tables], has had the pair."""
+    return np.all(np.bitwise_count(earlier[pairs[:, 0]] ^ earlier[pairs[:, 1]]) > 1, axis=1)
 
 
 def _correlation(thumbnails: npt.NDArray[np.uint8], pairs: Ints) -> npt.NDArray[np.float32]:
     """Return the correlation of the pixels of each pair, float32 [m]."""
-    one, other = (_standardized(thumbnails[pairs[:, side]]) for side in (0, 1))
-    return np.asarray((one * other).mean(axis=1))
+    found = [np.zeros(0, np.float32)]
+    for start in range(0, len(pairs), CONFIRMED):
+        one, other = (
+            _standardized(thumbnails[pairs[start : start + CONFIRMED, side]].reshape(-1, 3 * THUMBNAIL**2))
+            for side in (0, 1)
+        )
+        found.append((one * other).mean(axis=1))
+    return np.concatenate(found)
 
 
 def _standardized(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
