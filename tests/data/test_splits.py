@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tl_keras.config import DataConfig, SplitConfig
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.splits import assign_splits, leaked
+from tl_keras.data.splits import assign_splits, leaked, position
 from tl_keras.errors import ConfigError, DataError
 
 SHARES = DataConfig()
@@ -249,3 +249,9 @@ def test_relatives_in_train_are_leaks() -> None:
     train, test = images("a", range(3), "train"), images("a", range(3, 6), "test")
     kin = [replace(train[0], group="g"), *train[1:], replace(test[0], group="g"), *test[1:]]
     assert [example.path for example in leaked(kin)] == [test[0].path]
+
+
+def test_the_place_of_an_image_is_the_same_on_every_machine_for_ever() -> None:
+    assert position(digest("an image"), 0) == 0.0
+    assert position(digest("an image"), 7) == 0.0
+    assert position("patient 12 与", 0) == 0.0

@@ -2,8 +2,8 @@
 
     python -m tests.inspection.fuzz --minutes 10 [--seed 1] [--out offenders/]
 
-Round by round 200 files are made with new random numbers, judged one by one in a child process that has limits
-of memory and time, and then by the command itself. What goes wrong is kept and named; the exit code is 1.
+Round by round 200 files are made with new random numbers, judged one by one in a child process with limits of
+memory and time, and then by the command itself. What goes wrong is kept and named; the exit code is 1.
 """
 
 from __future__ import annotations
