@@ -20,12 +20,15 @@ CLASS_COLORS = {
 
 
 def noisy_image(
-    seed: int, size: tuple[int, int] = (40, 32), color: tuple[int, int, int] = (128, 128, 128)
+    seed: int,
+    size: tuple[int, int] = (40, 32),
+    color: tuple[int, int, int] = (128, 128, 128),
+    blotch: int = 4,
 ) -> Image.Image:
     """Return an RGB image (width, height) of one colour with soft random blotches, distinct for each seed."""
     width, height = size
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(-90, 90, (max(1, height // 4), max(1, width // 4), 3))
+    coarse = rng.integers(-90, 90, (max(1, height // blotch), max(1, width // blotch), 3))
     pixels = np.clip(np.array(color) + coarse, 0, 255).astype(np.uint8)
     return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
 
@@ -46,24 +49,29 @@ def exif(orientation: int, order: str = "<") -> bytes:
 
 
 def class_folders(
-    root: Path, classes: int = 2, per_class: int = 8, size: tuple[int, int] = (40, 32), seed: int = 0
+    root: Path,
+    classes: int = 2,
+    per_class: int = 8,
+    size: tuple[int, int] = (40, 32),
+    seed: int = 0,
+    blotch: int = 4,
 ) -> Path:
     """Write `root/<colour>/<colour>_<nn>.jpg` and return `root`; the colours tell the classes apart."""
     for number, (name, color) in enumerate(list(CLASS_COLORS.items())[:classes]):
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         for index in range(per_class):
-            image = noisy_image(seed + 1000 * number + index, size, color)
+            image = noisy_image(seed + 1000 * number + index, size, color, blotch)
             image.save(folder / f"{name}_{index:02d}.jpg", quality=90)
     return root
 
 
 def split_folders(
-    root: Path, counts: dict[str, int], classes: int = 2, size: tuple[int, int] = (40, 32)
+    root: Path, counts: dict[str, int], classes: int = 2, size: tuple[int, int] = (40, 32), blotch: int = 4
 ) -> Path:
     """Write `root/<split>/<colour>/...` with that many images per class and split; return `root`."""
     for number, (split, per_class) in enumerate(counts.items()):
-        class_folders(root / split, classes, per_class, size, seed=100_000 * (number + 1))
+        class_folders(root / split, classes, per_class, size, 100_000 * (number + 1), blotch)
     return root
 
 

@@ -76,6 +76,8 @@ class DataConfig(Section):
     """Which of the `folds`, from 1."""
     group_by: str | None = None
     """A regular expression: images whose paths match it alike (by its group, if it has one) share a split."""
+    near_duplicates: Literal["group", "ignore"] = "group"
+    """`group`: images that look the same share a split. `ignore`: for sets in which all look alike."""
     limit_per_class: int | None = Field(None, ge=1)
     """Train on at most so many images of a class, for few-shot trials; val and test stay as they are."""
     exclude: str | None = None

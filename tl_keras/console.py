@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-PLAIN_LINE_SECONDS = 10.0
+PLAIN_LINE_SECONDS, BAR_SECONDS = 10.0, 0.1
 
 
 @cache
@@ -95,12 +95,16 @@ def _bar(console: Console, description: str, total: int | None, unit: str) -> It
     )
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(description, total=total, rate="")
-        started = time.monotonic()
+        done, started = 0, time.monotonic()
+        shown = started
 
         def advance(step: int) -> None:
-            bars.advance(task, step)
-            rate = bars.tasks[0].completed / max(time.monotonic() - started, 1e-3)
-            bars.update(task, rate=f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+            nonlocal done, shown
+            done += step
+            now = time.monotonic()
+            if now - shown >= BAR_SECONDS:  # a change of the bar takes longer than a small image
+                shown, rate = now, done / (now - started)
+                bars.update(task, completed=done, rate=f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
 
         yield advance
 

@@ -4,6 +4,7 @@ saved_models/NAME/
     config.yaml       every setting; `tlk fit --config` on it repeats the run
     labels.txt        class names in the order of the model's outputs
     manifest.csv      every image: path, label, split, content hash, why it was left out
+    exclude.csv       what data.exclude left out and relabelled, if it was given
     phases/1-head/    history.csv, summary.json and model.keras of each training phase; head_search.csv
     model.keras       the best model so far
     metrics.json      how good it is, on which images
@@ -61,6 +62,10 @@ class Run:
     @property
     def model_file(self) -> Path:
         return self.folder / "model.keras"
+
+    @property
+    def exclude_file(self) -> Path:
+        return self.folder / "exclude.csv"
 
     @property
     def metrics_file(self) -> Path:

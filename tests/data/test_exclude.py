@@ -11,8 +11,8 @@ import pytest
 from tests.images import class_folders
 from tl_keras.config import Config, DataConfig
 from tl_keras.data.example import Example
-from tl_keras.data.exclude import apply_exclusions
 from tl_keras.data.sources import Source, kinds, read_source
+from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.workflows.new_classifier import with_absolute_paths
 
@@ -69,7 +69,7 @@ def test_several_rows_about_one_image(source: Source, tmp_path: Path) -> None:
 
 def test_the_order_of_classes_that_has_a_meaning(source: Source, tmp_path: Path) -> None:
     text = "path,action,new_label\n0.jpg,exclude,\n2.jpg,relabel,ant\n"
-    assert applied(source, tmp_path, text, keep_classes=True).classes == ("cat", "cow", "dog", "ant")
+    assert applied(source, tmp_path, text, ordered=True).classes == ("dog", "ant")
 
 
 def test_several_labels(source: Source, tmp_path: Path) -> None:

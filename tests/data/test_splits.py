@@ -140,11 +140,10 @@ def test_a_source_with_train_alone_is_divided_in_three() -> None:
     assert placed(found) == {(label, split) for label in "ab" for split in SPLITS}
 
 
-def test_val_images_that_cannot_be_read_are_no_val_split() -> None:
+def test_the_users_splits_stay_also_where_no_image_of_val_can_be_read() -> None:
     broken = [replace(example, problem="empty file") for example in images("a", range(9), "val")]
-    found = assign_splits(images("a", range(9, 30), "train") + broken, SHARES, 0)
-    assert {example.split for example in found[:21]} == set(SPLITS)
-    assert found[21:] == broken
+    given_splits = images("a", range(9, 30), "train") + broken
+    assert assign_splits(given_splits, SHARES, 0) == given_splits
 
 
 def test_images_with_a_problem_are_passed_on() -> None:
@@ -252,6 +251,6 @@ def test_relatives_in_train_are_leaks() -> None:
 
 
 def test_the_place_of_an_image_is_the_same_on_every_machine_for_ever() -> None:
-    assert position(digest("an image"), 0) == 0.0
-    assert position(digest("an image"), 7) == 0.0
-    assert position("patient 12 与", 0) == 0.0
+    assert position(digest("an image"), 0) == 0.18985667552095364
+    assert position(digest("an image"), 7) == 0.03959235221480739
+    assert position("patient 12 与", 0) == 0.8174929065834711

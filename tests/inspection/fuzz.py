@@ -97,7 +97,7 @@ def agrees(done: subprocess.CompletedProcess[str], work: Path) -> bool:
     """Return whether every file is accounted for, and the table says the same as the JSON."""
     found = json.loads(done.stdout)
     errors = sum(finding["severity"] == "error" for finding in found["findings"])
-    with (work / "issues.csv").open(newline="", encoding="utf-8") as file:
+    with (work / "issues.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     return (
         found["images"] == FILES + 8

@@ -77,7 +77,7 @@ def test_what_most_images_have_is_one_finding(tmp_path: Path, inspected) -> None
 
 
 def test_copies(tmp_path: Path, inspected) -> None:
-    data = class_folders(tmp_path / "data", per_class=20, size=(80, 64))
+    data = class_folders(tmp_path / "data", per_class=20, size=(80, 64), blotch=16)
     shutil.copy(data / "red" / "red_00.jpg", data / "red" / "again.jpg")
     shutil.copy(data / "red" / "red_01.jpg", data / "green" / "other_label.jpg")
     recoded(data / "red" / "red_02.jpg", data / "red" / "smaller.jpg")
@@ -89,7 +89,7 @@ def test_copies(tmp_path: Path, inspected) -> None:
 
 
 def test_leaks_across_the_users_own_splits(tmp_path: Path, inspected) -> None:
-    data = split_folders(tmp_path / "data", {"train": 20, "val": 20, "test": 20}, size=(80, 64))
+    data = split_folders(tmp_path / "data", {"train": 20, "val": 20, "test": 20}, size=(80, 64), blotch=16)
     shutil.copy(data / "train" / "red" / "red_00.jpg", data / "test" / "red" / "again.jpg")
     recoded(data / "train" / "red" / "red_01.jpg", data / "val" / "red" / "smaller.jpg")
     found = inspected(data)

@@ -74,7 +74,7 @@ def test_a_folder_of_damaged_files_is_inspected_and_prepared_alike(tmp_path, mon
     found = done.inspection
     broken = {finding.path for finding in found.findings if finding.kind.severity == "error"}
     assert found.images == 16 + 6 * len(WHOLE) and found.images - found.readable == len(broken) > 20
-    with (tmp_path / "issues.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "issues.csv").open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == len(found.findings)
     checked = inspected(read_source(DataConfig(source=str(data))).examples, Config())
     assert {example.path for example in checked if example.problem} == broken

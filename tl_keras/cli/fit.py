@@ -62,7 +62,7 @@ def fit(
     """Train a classifier on labelled images: a frozen pretrained backbone and a new head.
 
     DATA is a folder with one folder of images per class (or train/val/test folders of those), a .csv or
-    .tsv with columns path,label[,split], tfds:NAME for a TensorFlow dataset, or digits.
+    .tsv with columns path,label[,split][,group], tfds:NAME for a TensorFlow dataset, or digits.
 
     Early stopping looks at val; what is reported comes from test.
     """

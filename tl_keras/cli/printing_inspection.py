@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 MOST_CLASSES = 20
-SEVERITIES = ("error", "warning", "note")
 
 
 def print_inspection(done: InspectResult, *, as_json: bool) -> None:
@@ -70,6 +69,7 @@ def _short(path: str, data: str) -> str:
 
 
 def _print_end(done: InspectResult) -> None:
+    from tl_keras.data.findings import SEVERITIES
     from tl_keras.data.sources.source import counted
 
     counts = done.inspection.severities
@@ -82,6 +82,7 @@ def _print_end(done: InspectResult) -> None:
         )
         return
     result(", ".join(counted(counts[name], name) for name in SEVERITIES if counts[name]))
-    result(f"every one of them is a row of: {done.issues}")
+    if done.issues:
+        result(f"every one of them is a row of: {done.issues}")
     if done.sheet:
         result(f"the worst of them, to look at: {done.sheet}")

@@ -65,13 +65,19 @@ def decoded_bytes(geometry: Geometry) -> int:
     return geometry.height * geometry.width * 3
 
 
-def in_threads(work: Callable[[Given], Made], items: Iterable[Given], size: int) -> Iterator[Made]:
+def in_threads(
+    work: Callable[[Given], Made],
+    items: Iterable[Given],
+    size: int,
+    at_once: Callable[[Given], bool] = lambda _: False,
+) -> Iterator[Made]:
     """Yield `work(item)` in order, done in one thread per core, as far ahead as memory allows.
 
     Args:
         work: What is done.
         items: To what.
         size: Bytes of one result.
+        at_once: For which items it is not worth the trouble of handing them to a thread, if none is at work.
     """
     threads = os.cpu_count() or 1
     ahead = max(2 * threads, min(AHEAD_IMAGES, AHEAD_BYTES // size))
@@ -79,6 +85,9 @@ def in_threads(work: Callable[[Given], Made], items: Iterable[Given], size: int)
     waiting: deque[Future[Made]] = deque()
     try:
         for item in items:
+            if at_once(item) and not waiting:
+                yield work(item)
+                continue
             waiting.append(pool.submit(work, item))
             while len(waiting) >= ahead or (waiting and waiting[0].done()):
                 yield waiting.popleft().result()

@@ -6,7 +6,10 @@ operations for served models.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +28,9 @@ DECODING = f"1, Pillow {PIL.__version__}"
 """Changes whenever the pixels of any file would."""
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 MAX_PIXELS = 200_000_000
+MAX_BYTES = 2**30
+OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing about the file."""
 DRAFT_RATIOS = (8, 4, 2)
 _TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 _UPRIGHT = {
@@ -108,7 +114,13 @@ def read_bytes(path: Path | str) -> bytes:
         BadImage: With the reason why it cannot be read.
     """
     try:
-        return Path(path).read_bytes()
+        about = os.stat(path)
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise BadImage("cannot be read: neither a file nor a folder")  # a pipe would keep us for ever
+        if about.st_size > MAX_BYTES:
+            raise BadImage(f"more than {MAX_BYTES / 2**20:.0f} MiB")
+        with open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         raise BadImage("file not found") from None
     except PermissionError:
@@ -116,6 +128,8 @@ def read_bytes(path: Path | str) -> bytes:
     except IsADirectoryError:
         raise BadImage("a folder, not a file") from None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in OUR_LIMITS:
+            raise
         raise BadImage(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
@@ -162,7 +176,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "CMYK":
         return _cmyk_to_rgb(image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
@@ -182,6 +196,8 @@ def _resize(image: Image.Image, box: Box, target: tuple[int, int]) -> Image.Imag
     sizes and on its version.
     """
     left, top, right, bottom = box
+    if image.size == target and box == (0, 0, *target):
+        return image
     wide = image.resize((target[0], image.height), Resampling.BILINEAR, box=(left, 0, right, image.height))
     return wide.resize(target, Resampling.BILINEAR, box=(0, top, target[0], bottom))
 

@@ -62,11 +62,11 @@ def image_files(folder: Path) -> Iterator[Path]:
 
 def walk(folder: Path) -> Iterator[Entries]:
     """Yield the entries of a folder, then of each folder below it that is not a link."""
-    entries = entries_of(folder)
-    yield entries
-    for below in entries.folders:
-        if not below.is_symlink():
-            yield from walk(below)
+    waiting = [folder]
+    while waiting:
+        entries = entries_of(waiting.pop())
+        yield entries
+        waiting += [below for below in reversed(entries.folders) if not below.is_symlink()]
 
 
 def entries_of(folder: Path) -> Entries:

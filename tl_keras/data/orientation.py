@@ -29,7 +29,9 @@ def swaps_sides(orientation: int) -> bool:
 def _exif_start(data: bytes) -> int:
     """Return where the EXIF block (a small TIFF file) begins, or 0."""
     if data.startswith(JPEG_START):
-        return _exif_in_jpeg(data)
+        return (
+            _exif_in_jpeg(data) if EXIF_HEADER in data else 0
+        )  # most have none: no need to look block by block
     if data.startswith(PNG_START):
         return _exif_in_png(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":

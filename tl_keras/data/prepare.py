@@ -20,6 +20,7 @@ from tl_keras.errors import DataError
 from tl_keras.geometry import Geometry
 
 SHOWN = 10
+CONFLICTING = "are there under several labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def prepare(
     say_problems(checked)
     say_where_missing(checked, config)
     _require_good(checked, config)
-    divided = assign_splits(without_copies(checked), config, seed)
+    kept = without_copies(checked)
+    _list([example for example in kept if example.problem.startswith(CONFLICT)], len(kept), CONFLICTING)
+    divided = assign_splits(kept, config, seed)
     prepared = Prepared(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
     _require_images(prepared)
     _say_left_out(prepared.examples)
@@ -84,7 +87,7 @@ def _require_good(checked: Sequence[Example], config: DataConfig) -> None:
     wanted = sum(not example.is_excluded for example in checked)
     if bad and config.on_bad == "fail":
         raise DataError(f"{bad} of {wanted} images cannot be read, and data.on_bad is fail.")
-    if bad > config.max_bad * wanted:
+    if bad and bad / wanted > config.max_bad:
         raise DataError(
             f"{bad} of {wanted} images cannot be read, more than data.max_bad allows "
             f"({config.max_bad:.0%}). Mend or remove them; tlk inspect lists all of them.\n"
@@ -124,13 +127,11 @@ def _list(some: Sequence[Example], of: int, what: str) -> None:
     for example in some[:SHOWN]:
         say(f"  {example.path}: {example.problem}")
     if len(some) > SHOWN:
-        say(f"  ... and {len(some) - SHOWN} more; the run's manifest.csv lists all of them")
+        say(f"  ... and {len(some) - SHOWN} more; tlk inspect lists all of them")
 
 
 def _say_left_out(examples: Sequence[Example]) -> None:
     """Say how many of the readable images are left out, and why."""
-    conflicts = [example for example in examples if example.problem.startswith(CONFLICT)]
-    _list(conflicts, len(examples), "have several labels, byte for byte the same,")
     reasons = {EXCLUDED: "excluded by data.exclude", COPY: "exact copies of others", LIMITED: LIMITED}
     for start, reason in reasons.items():
         count = sum(example.problem.startswith(start) for example in examples)

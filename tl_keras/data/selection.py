@@ -36,10 +36,11 @@ def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
     used: Counter[str] = Counter()
     over = set()
     for example in train:
-        if all(used[label] >= limit for label in example.labels):
+        labels = example.labels or ("",)  # an image of no class, where there may be several
+        if all(used[label] >= limit for label in labels):
             over.add(example.path)
         else:
-            used.update(example.labels)
+            used.update(labels)
     return [replace(e, problem=LIMITED) if e.split == "train" and e.path in over else e for e in examples]
 
 

@@ -38,7 +38,7 @@ def assign_splits(examples: Iterable[Example], config: DataConfig, seed: int) ->
         ConfigError: Folds are asked for, and the source has its own val or test.
     """
     examples = list(examples)
-    stretches = _stretches({example.split for example in examples if not example.problem}, config)
+    stretches = _stretches({example.split for example in examples}, config)
     pool = [example for example in examples if is_open(example)]
     _require_enough(examples, pool, list(stretches))
     turn = (config.fold - 1) / config.folds if config.folds else 0.0
@@ -65,13 +65,14 @@ def require_files(examples: Iterable[Example], config: DataConfig) -> None:
 def too_small(examples: Iterable[Example], config: DataConfig) -> dict[str, int]:
     """Return the classes that `assign_splits` would refuse, and how many distinct images they have."""
     examples = list(examples)
-    stretches = _stretches({example.split for example in examples if not example.problem}, config)
+    without_folds = config.model_copy(update={"folds": 0, "fold": 1})
+    stretches = _stretches({example.split for example in examples}, without_folds)
     return _short(examples, [example for example in examples if is_open(example)], list(stretches))
 
 
 def divides(examples: Iterable[Example]) -> bool:
     """Tell whether there are splits to be made, or the source has brought all of them."""
-    return all(example.split != "val" for example in examples if not example.problem)
+    return all(example.split != "val" for example in examples)
 
 
 def leaked(examples: Iterable[Example]) -> list[Example]:
@@ -152,7 +153,7 @@ def _require_enough(examples: list[Example], pool: list[Example], splits: list[s
         more = f" and {len(short) - 10} more classes" if len(short) > 10 else ""
         grouped = any(example.group for example in pool)
         counted = ", those of a group and those that look the same counting as one" if grouped else ""
-        advice = " Or divide them yourself, into folders train, val and test." if grouped else ""
+        advice = " Or look-alikes may be divided: --set data.near_duplicates=ignore" if grouped else ""
         raise DataError(
             f"Every class needs at least {len(splits)} different readable images{counted}, "
             f"for {', '.join(reversed(splits))}; {', '.join(short[:10])}{more}.\n"

@@ -72,7 +72,7 @@ class Report:
     def _caution(self) -> str:
         if self.trained_on:
             without = f"; {self.without_leaked.describe()}" if self.without_leaked else ""
-            return f" ({self.trained_on} of them were trained on{without})"
+            return f" ({self.trained_on} of them, or copies or relatives, were trained on{without})"
         return " (also used to choose the best epoch)" if self.used_for_selection else ""
 
     def to_json(self) -> str:

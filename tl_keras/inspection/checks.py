@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tl_keras.config import DataConfig
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.facts import Facts
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import SEVERITIES, Finding, Kind
 from tl_keras.data.sources.source import counted
 from tl_keras.data.splits import too_small
 from tl_keras.inspection import kinds
@@ -25,8 +25,7 @@ from tl_keras.inspection.examine import Examined
 MOST_SCALED, MOST_ASPECT = 4, 4
 SMALL_CLASS, LEAST_BALANCE = 20, 0.2
 FEW, MOST_SHARE = 20, 0.5
-"""A kind with more findings than both, the second as a share of the images, is gathered into one."""
-SEVERITIES = ("error", "warning", "note")
+"""What more images have than both, the second as a share of all of them, is a single finding."""
 Bools = npt.NDArray[np.bool_]
 SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
@@ -38,19 +37,36 @@ SUFFIXES = {
 }
 
 
-def file_findings(examined: Examined, side: int) -> Iterator[Finding]:
-    """Yield what is wrong with, or particular about, single files; the model's input has `side` pixels."""
+def file_findings(examined: Examined, side: int, source: str) -> Iterator[Finding]:
+    """Yield what is wrong with single files, and what is particular about them.
+
+    Args:
+        examined: The images.
+        side: Height and width of the model's input, pixels.
+        source: What to call the whole, in a finding about most of the images.
+    """
     for example in examined.examples:
         if example.is_broken:
             yield _about(example, _kind_of(example.problem), example.problem)
     readable = np.array([not example.problem for example in examined.examples], bool)
     for feature in _features(side):
-        for index in np.flatnonzero(readable & feature.has(examined.facts)):
-            facts = examined.facts[index]
-            yield _about(
-                examined.examples[index], feature.kind, feature.detail(facts), score=feature.score(facts)
-            )
+        yield from _having(feature, np.flatnonzero(readable & feature.has(examined.facts)), examined, source)
     yield from _lying_extensions(examined)
+
+
+def _having(
+    feature: _Feature, indices: npt.NDArray[np.int64], examined: Examined, source: str
+) -> Iterator[Finding]:
+    """Yield a finding for each of these images, or a single one if most images are like that."""
+    images = len(examined.examples)
+    most = len(indices) > max(FEW, MOST_SHARE * images)
+    for index in indices[:1] if most else indices:
+        example, facts = examined.examples[index], examined.facts[index]
+        if most:
+            detail = f"{PurePath(example.path).name}: {feature.detail(facts)}"
+            yield Finding(feature.kind, source, f"{len(indices):,} of {images:,} images, such as {detail}")
+        else:
+            yield _about(example, feature.kind, feature.detail(facts), score=feature.score(facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +123,34 @@ def _lying_extensions(examined: Examined) -> Iterator[Finding]:
             yield _about(example, kinds.WRONG_EXTENSION, detail)
 
 
-def copy_findings(examples: Sequence[Example], copies: Copies) -> Iterator[Finding]:
-    """Yield images that are copies of others, and groups of the user's that are in several splits.
+def copy_findings(
+    examples: Sequence[Example], grouped: Sequence[Example], copies: Copies
+) -> Iterator[Finding]:
+    """Yield images that are copies of others, and images whose relatives are in other splits.
 
     Args:
         examples: With the user's groups only.
+        grouped: The same with `with_groups`.
         copies: Of these.
     """
-    for index, first in copies.exact.items():
-        yield from _copy(examples[index], examples[first], (kinds.OTHER_LABEL, kinds.LEAK, kinds.EXACT_COPY))
-    for one, other in copies.near.tolist():
-        yield from _copy(
-            examples[other], examples[one], (kinds.NEAR_CONFLICT, kinds.NEAR_LEAK, kinds.NEAR_DUPLICATE)
-        )
-    yield from _straddling_groups(examples)
+    pairs = [
+        (index, first, (kinds.OTHER_LABEL, kinds.LEAK, kinds.EXACT_COPY))
+        for index, first in copies.exact.items()
+    ]
+    near = (kinds.NEAR_CONFLICT, kinds.NEAR_LEAK, kinds.NEAR_DUPLICATE)
+    pairs += [(other, one, near) for one, other in copies.near.tolist()]
+    told = set()
+    for index, other, found in pairs:
+        for finding in _copy(examples[index], examples[other], found):
+            told.add(finding.path)
+            yield finding
+    yield from _other_leaks(examples, grouped, told)
 
 
 def _copy(example: Example, other: Example, found: tuple[Kind, Kind, Kind]) -> Iterator[Finding]:
     """Yield what a pair is: of different labels, of different splits, or else a mere copy."""
     conflict, leak, copy = found
-    if SPLITS.index(example.split or "train") < SPLITS.index(other.split or "train"):
+    if _order(example) < _order(other):
         example, other = other, example
     differences = []
     if example.label != other.label:
@@ -137,12 +161,23 @@ def _copy(example: Example, other: Example, found: tuple[Kind, Kind, Kind]) -> I
         yield _about(example, kind, detail, other=other.path)
 
 
-def _straddling_groups(examples: Sequence[Example]) -> Iterator[Finding]:
-    trained = {e.group: e for e in examples if e.split == "train" and e.group and not e.problem}
-    for example in examples:
-        if example.split in ("val", "test") and example.group in trained and not example.problem:
-            other = trained[example.group].path
-            yield _about(example, kinds.GROUP_LEAK, f"{example.group} is in train too", other=other)
+def _order(example: Example) -> int:
+    return SPLITS.index(example.split or "train")
+
+
+def _other_leaks(
+    examples: Sequence[Example], grouped: Sequence[Example], told: Container[str]
+) -> Iterator[Finding]:
+    """Yield images with a relative in an earlier split that no pair has told of: groups, copies of copies."""
+    names = {example.group for example in examples} - {""}
+    first: dict[str, Example] = {}
+    for example in sorted(grouped, key=_order):
+        if example.problem:
+            continue
+        other = first.setdefault(example.unit, example)
+        if other.split != example.split and example.path not in told:
+            kind = kinds.GROUP_LEAK if example.group in names else kinds.NEAR_LEAK
+            yield _about(example, kind, f"the other is in {other.split}", other=other.path)
 
 
 def class_findings(examples: Sequence[Example], config: DataConfig, source: str) -> Iterator[Finding]:
@@ -178,25 +213,22 @@ def class_counts(examples: Iterable[Example]) -> dict[str, Counter[str]]:
     return dict(sorted(counts.items()))
 
 
-def gathered(findings: Iterable[Finding], images: int, source: str) -> list[Finding]:
-    """Return the findings, worst first; of a kind that most images have, a single one that says so.
-
-    Errors are never gathered.
-    """
-    by_kind: dict[str, list[Finding]] = defaultdict(list)
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings by severity, kind (in the order they come in) and score."""
+    by_kind: dict[Kind, list[Finding]] = defaultdict(list)
     for finding in findings:
-        by_kind[finding.kind.name].append(finding)
-    kept = []
-    for same in by_kind.values():
-        if same[0].kind.severity != "error" and len(same) > max(FEW, MOST_SHARE * images):
-            example = f"{PurePath(same[0].path).name}: {same[0].detail}"
-            same = [Finding(same[0].kind, source, f"{len(same):,} of {images:,} images, such as {example}")]
-        kept += sorted(same, key=lambda finding: -finding.score)
-    return sorted(kept, key=lambda finding: SEVERITIES.index(finding.kind.severity))
+        by_kind[finding.kind].append(finding)
+    kinds_in_order = sorted(by_kind, key=lambda kind: SEVERITIES.index(kind.severity))
+    return tuple(
+        finding
+        for kind in kinds_in_order
+        for finding in sorted(by_kind[kind], key=lambda finding: -finding.score)
+    )
 
 
 def _kind_of(problem: str) -> Kind:
-    return next(kind for start, kind in kinds.BY_PROBLEM.items() if problem.startswith(start))
+    found = (kind for start, kind in kinds.BY_PROBLEM.items() if problem.startswith(start))
+    return next(found, kinds.UNREADABLE)
 
 
 def _about(example: Example, kind: Kind, detail: str, *, other: str = "", score: float = 0.0) -> Finding:

@@ -19,8 +19,9 @@ from tl_keras.inspection.examine import Examined
 
 LOOK_BITS = 6
 """The perceptual hashes of near-duplicates differ in no more bits: this finds the candidates, ..."""
-LEAST_CORRELATION = 0.96
-"""... and their thumbnails correlate so much. Both fit copies at half the size and JPEG quality 60."""
+LEAST_CORRELATION, MOST_SHIFT = 0.95, 24
+"""... their thumbnails correlate so much around their mean colours, and these differ by no more than so many
+levels in any channel. All three fit copies at half the size and JPEG quality 60."""
 LEAST_CONTRAST = 2.0
 """Standard deviation of a colour channel of a thumbnail: below it there is nothing to compare."""
 PART_BITS, PARTS = 16, 4
@@ -46,13 +47,20 @@ class Copies:
     near: Ints
 
 
-def find_copies(examined: Examined) -> Copies:
-    """Compare all readable images with each other, in time that grows with their number, not its square."""
+def find_copies(examined: Examined, *, look_alikes: bool = True) -> Copies:
+    """Compare all readable images with each other, in time that grows with their number, not its square.
+
+    Args:
+        examined: The images.
+        look_alikes: Whether near-duplicates are looked for.
+    """
     first: dict[str, int] = {}
     exact = {}
     for index, example in enumerate(examined.examples):
         if not example.problem and first.setdefault(example.sha256, index) != index:
             exact[index] = first[example.sha256]
+    if not look_alikes:
+        return Copies(exact, np.zeros((0, 2), np.int64))
     distinct = np.array(list(first.values()), np.int64)
     with progress("comparing images", PARTS * (PART_BITS + 1), "look-ups") as advance:
         return Copies(exact, distinct[near_duplicates(examined.facts[distinct], advance)])
@@ -92,7 +100,7 @@ def near_duplicates(facts: Facts, on_progress: Callable[[int], None] = lambda _:
     found = [np.zeros((0, 2), np.int64)]
     for candidates in _candidates(looks, on_progress):
         pairs = compared[candidates]
-        found.append(pairs[_correlation(thumbnails, pairs) >= LEAST_CORRELATION])
+        found.append(pairs[_same_picture(thumbnails, pairs)])
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
 
 
@@ -142,22 +150,18 @@ def _new(earlier: Ints, pairs: Ints) -> npt.NDArray[np.bool_]:
     return np.all(np.bitwise_count(earlier[pairs[:, 0]] ^ earlier[pairs[:, 1]]) > 1, axis=1)
 
 
-def _correlation(thumbnails: npt.NDArray[np.uint8], pairs: Ints) -> npt.NDArray[np.float32]:
-    """Return the correlation of the pixels of each pair, float32 [m]."""
-    found = [np.zeros(0, np.float32)]
+def _same_picture(thumbnails: npt.NDArray[np.uint8], pairs: Ints) -> npt.NDArray[np.bool_]:
+    """Return bool [m]: whether the thumbnails of a pair agree, but for some brightness or contrast."""
+    found = [np.zeros(0, bool)]
     for start in range(0, len(pairs), CONFIRMED):
-        one, other = (
-            _standardized(thumbnails[pairs[start : start + CONFIRMED, side]].reshape(-1, 3 * THUMBNAIL**2))
-            for side in (0, 1)
-        )
-        found.append((one * other).mean(axis=1))
+        both = thumbnails[pairs[start : start + CONFIRMED]].astype(np.float32)  # [m, 2, 16, 16, 3]
+        colours = both.mean(axis=(2, 3))
+        shift = np.abs(colours[:, 0] - colours[:, 1]).max(axis=1)
+        pattern = both - colours[:, :, None, None]
+        pattern /= np.sqrt((pattern**2).mean(axis=(2, 3, 4), keepdims=True))
+        correlation = (pattern[:, 0] * pattern[:, 1]).mean(axis=(1, 2, 3))
+        found.append((correlation >= LEAST_CORRELATION) & (shift <= MOST_SHIFT))
     return np.concatenate(found)
-
-
-def _standardized(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    values = thumbnails.astype(np.float32)
-    values -= values.mean(axis=1, keepdims=True)
-    return np.asarray(values / values.std(axis=1, keepdims=True))
 
 
 def _components(count: int, ties: Iterable[tuple[int, int]]) -> Ints:

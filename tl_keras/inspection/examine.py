@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,10 @@ from tl_keras.errors import BadImage
 from tl_keras.features.room import features_dir, make_room
 from tl_keras.features.store import Store, fingerprint, open_store
 
-FLUSH_SECONDS = 5.0
-"""A killed examination loses so much of its work."""
+FLUSH_SECONDS, FLUSH_SHARE = 5.0, 0.05
+"""A killed examination loses so many seconds, or that share of its time if that is more."""
+SMALL_BYTES = 8192
+"""Of smaller files so little is done outside of Python that threads only get into each other's way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def examine(examples: Sequence[Example], max_pixels: float, runtime: RuntimeConf
 
     with progress("inspecting images", len(examples)) as advance:
         try:
-            for example, facts in in_threads(look, examples, FACTS.itemsize):
+            for example, facts in in_threads(look, examples, FACTS.itemsize, at_once=_is_small):
                 checked.append(example)
                 if facts is not None:
                     notes.add(example.sha256, facts)
@@ -79,6 +82,13 @@ def _look(example: Example, max_pixels: float, store: Store) -> tuple[Example, F
     return replace(example, sha256=digest), facts
 
 
+def _is_small(example: Example) -> bool:
+    try:
+        return os.stat(example.path).st_size < SMALL_BYTES
+    except (OSError, ValueError):
+        return True
+
+
 def _collected(examples: Sequence[Example], store: Store, max_pixels: float) -> Examined:
     facts = np.zeros(len(examples), FACTS)
     good = [index for index, example in enumerate(examples) if not example.problem]
@@ -88,7 +98,7 @@ def _collected(examples: Sequence[Example], store: Store, max_pixels: float) -> 
     # Those that were known already have not met this limit.
     for index in np.flatnonzero(facts["width"].astype(np.int64) * facts["height"] > max_pixels):
         checked[index] = replace(checked[index], problem=too_large(max_pixels))
-        facts[index] = 0
+        facts[index] = np.zeros((), FACTS)
     return Examined(tuple(checked), facts)
 
 
@@ -98,11 +108,12 @@ class _Notes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._new: dict[str, Facts] = {}
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
 
     def add(self, sha256: str, facts: Facts) -> None:
         self._new[sha256] = facts
-        if time.monotonic() - self._since >= FLUSH_SECONDS:
+        now = time.monotonic()
+        if now - self._since >= max(FLUSH_SECONDS, FLUSH_SHARE * (now - self._began)):
             self.flush()
 
     def flush(self) -> None:

@@ -6,8 +6,8 @@ from tl_keras.data.findings import Kind
 
 _LEFT_OUT = "tlk fit leaves them out and lists them in the run's manifest.csv."
 _AS_IS = "tlk fit uses them as they are."
-_FIRST = "tlk fit uses the first and leaves the others out."
-_TOGETHER = "tlk fit keeps them in one split."
+_FIRST = "Where it makes the splits, tlk fit uses the first and leaves the others out."
+_TOGETHER = "Where it makes the splits, tlk fit keeps them in one."
 _REPORTED = "tlk fit changes nothing in your splits; tlk evaluate gives the accuracy with and without them."
 
 MISSING_FILE = Kind(
@@ -85,7 +85,7 @@ ALPHA = Kind(
 
 OTHER_LABEL = Kind(
     "other_label", "error", "identical images under different labels", "One of the labels is wrong.",
-    "tlk fit leaves all of them out, where it makes the splits.",
+    "Where it makes the splits, tlk fit leaves all of them out.",
 )  # fmt: skip
 LEAK = Kind(
     "leak", "error", "identical images across your splits", "The score of val or test flatters.", _REPORTED

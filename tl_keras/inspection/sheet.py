@@ -8,12 +8,15 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from tl_keras.data.decode import decode, read_bytes, upright_size
+from tl_keras.data.files import IMAGE_SUFFIXES
 from tl_keras.data.findings import Finding, Kind
 from tl_keras.errors import BadImage
 from tl_keras.files import written_aside
 from tl_keras.geometry import Geometry
 from tl_keras.inspection.result import Inspection
 
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+LONGEST = 200
 COLUMNS, ROWS = 6, 4
 """Cells per line, and at most so many lines per kind."""
 CELL, PICTURE, GAP, LINE, TITLE = 210, 160, 10, 17, 34
@@ -27,7 +30,7 @@ def save_sheet(inspection: Inspection, file: Path) -> bool:
 
     Args:
         inspection: What was found.
-        file: A name with the suffix of a picture that Pillow writes, e.g. .png.
+        file: A name with one of `SUFFIXES`.
 
     Returns:
         Whether there was anything to draw.
@@ -35,7 +38,7 @@ def save_sheet(inspection: Inspection, file: Path) -> bool:
     sections = [
         (same[0].kind, len(same), shown)
         for same in inspection.by_kind().values()
-        if (shown := [finding for finding in same if finding.label][: COLUMNS * ROWS])
+        if (shown := [finding for finding in same if _is_image(finding.path)][: COLUMNS * ROWS])
     ]
     if not sections:
         return False
@@ -49,8 +52,12 @@ def save_sheet(inspection: Inspection, file: Path) -> bool:
             _draw(sheet, (GAP + column * (CELL + GAP), top + TITLE + row * _cell_height()), finding)
         top += TITLE + _lines(shown) * _cell_height()
     with written_aside(file) as aside:
-        sheet.save(aside, file.suffix.lstrip(".").upper().replace("JPG", "JPEG"))
+        sheet.save(aside, SUFFIXES[file.suffix.lower()])
     return True
+
+
+def _is_image(path: str) -> bool:
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _lines(shown: Sequence[Finding]) -> int:
@@ -100,7 +107,7 @@ def _picture(path: str, width: int) -> Image.Image:
 
 def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     """Return the text, shortened to the width of a cell."""
-    text = " ".join(text.split())
+    text = " ".join(text.split())[:LONGEST]
     if font.getlength(text) <= CELL:
         return text
     while text and font.getlength(f"{text}...") > CELL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def _other_images(stored: StoredRun, data: str, split: str | None) -> list[Examp
     settings = stored.config.data.model_copy(update={"source": data, "group_by": None, "exclude": None})
     source = require_no_errors(read_source(settings, for_training=False), data, but=TRAINING_ONLY)
     _require_known(source.classes, stored.info.labels)
-    wanted = [e for e in source.examples if split is None or e.split == split]
+    wanted = [replace(e, group="") for e in source.examples if split is None or e.split == split]
     if not wanted:
         raise DataError(f"{data} has no images of split {split!r}; leave --split out to use all of them.")
     return wanted

@@ -25,7 +25,13 @@ from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.phase import PhaseResult, require_known_classes
 from tl_keras.workflows.frozen import frozen_trunk
-from tl_keras.workflows.new_classifier import describe, run_name, with_absolute_paths, write_run
+from tl_keras.workflows.new_classifier import (
+    describe,
+    run_name,
+    with_absolute_paths,
+    with_kept_exclusions,
+    write_run,
+)
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.train_head import train_head
 
@@ -86,6 +92,7 @@ def fit(
             trunk = build_trunk(config.model, config.data.image_size)
         info = describe(trunk, config, source.classes, PHASE)
         _say_plan(config, device)
+        config = with_kept_exclusions(config, run, final)
         stored, frozen = _prepared(run, trunk, source, config, info)
         trained = train_head(stored, trunk, frozen, device, PHASE)
         if frozen is not None:

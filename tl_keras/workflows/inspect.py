@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tl_keras.config import Config
+from tl_keras.console import warn
 from tl_keras.data.example import Example
 from tl_keras.data.findings import Finding
 from tl_keras.data.prepare import say_where_missing
+from tl_keras.data.selection import without_copies
 from tl_keras.data.sources.read import read_source
-from tl_keras.errors import ConfigError, RunError
+from tl_keras.errors import ConfigError, RunError, TlkError
 from tl_keras.files import write_text
-from tl_keras.inspection.checks import class_counts, class_findings, copy_findings, file_findings, gathered
-from tl_keras.inspection.copies import find_copies, with_groups
-from tl_keras.inspection.examine import examine
-from tl_keras.inspection.inspected import MEGA
+from tl_keras.inspection.checks import class_counts, class_findings, copy_findings, file_findings, worst_first
+from tl_keras.inspection.copies import with_groups
+from tl_keras.inspection.inspected import examined_and_compared
 from tl_keras.inspection.result import Inspection
-from tl_keras.inspection.sheet import save_sheet
+from tl_keras.inspection.sheet import SUFFIXES, save_sheet
 from tl_keras.models.backbones import find
 
 ISSUES_FILE = Path("issues.csv")
@@ -31,7 +34,7 @@ class InspectResult:
 
     Attributes:
         inspection: The findings.
-        issues: The table of findings; None when there are none.
+        issues: The table of findings; None when there are none, or it could not be written.
         sheet: The picture of the worst ones; None when it was not asked for or there is nothing to show.
     """
 
@@ -70,32 +73,50 @@ def inspect(
         raise ConfigError("--labels judges images with one label each; here data.task is multilabel.")
     issues_file = _free(issues, overwrite) if issues is not None else None
     sheet_file = _free(sheet, overwrite) if sheet is not None else None
+    if sheet_file is not None and sheet_file.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"Expected a sheet named {' or '.join(SUFFIXES)}; found {sheet_file}.")
     inspection = _inspected(config, labels)
-    if not inspection.findings:
-        return InspectResult(inspection, None, None)
-    issues_file = issues_file or next(_names())
-    write_text(issues_file, inspection.to_csv())
+    if inspection.findings or issues is not None:
+        issues_file = _written(inspection, issues_file or next(_names()))
     drawn = sheet_file is not None and save_sheet(inspection, sheet_file)
     return InspectResult(inspection, issues_file, sheet_file if drawn else None)
 
 
 def _inspected(config: Config, labels: bool) -> Inspection:
-    name, side = str(config.data.source), config.data.image_size or find(config.model.backbone).default_size
+    name = str(config.data.source)
     source = read_source(config.data, for_training=False)
-    examined = examine(source.examples, config.data.max_megapixels * MEGA, config.runtime)
+    examined, copies = examined_and_compared(source.examples, config)
     say_where_missing(examined.examples, config.data)
-    copies = find_copies(examined)
-    used = [e for e in with_groups(examined.examples, copies) if not e.is_excluded]
+    grouped = with_groups(examined.examples, copies)
+    used = [example for example in grouped if not example.is_excluded]
     findings: list[Finding] = [
         *source.findings,
-        *file_findings(examined, side),
-        *copy_findings(examined.examples, copies),
-        *class_findings(used, config.data, name),
+        *file_findings(examined, _input_side(config), name),
+        *copy_findings(examined.examples, grouped, copies),
+        *class_findings(without_copies(used), config.data, name),
         *(_wrong_labels(used, source.classes, config) if labels else ()),
     ]
     readable = sum(not example.problem for example in used)
-    counts, worst_first = class_counts(used), tuple(gathered(findings, len(used), name))
-    return Inspection(name, len(used), readable, counts, worst_first, labels)
+    return Inspection(name, len(used), readable, class_counts(used), worst_first(findings), labels)
+
+
+def _input_side(config: Config) -> int:
+    """Return the height and width of the model's input, as far as that is known without Keras."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        source = json.loads((Path(config.model.weights) / "source.json").read_text(encoding="utf-8"))
+        return config.data.image_size or int(source["image_size"])
+    return config.data.image_size or find(config.model.backbone).default_size
+
+
+def _written(inspection: Inspection, file: Path) -> Path | None:
+    """Write the table; what was found is told also where it cannot be written."""
+    try:
+        # With a byte order mark, without which Excel takes it for another encoding.
+        write_text(file, f"\ufeff{inspection.to_csv()}")
+    except (TlkError, OSError) as error:
+        warn(f"the table of findings could not be written: {error} Name another file: --issues FILE")
+        return None
+    return file
 
 
 def _with_source(config: Config, data: str | Path | None) -> Config:

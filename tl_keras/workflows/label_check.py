@@ -30,9 +30,11 @@ def wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Co
     Raises:
         TlkError: The backbone or its weights are not to be had.
     """
+    used = [example for example in examples if not example.problem]
+    if len(used) < 2:
+        return
     config = with_source(config)
     keras.utils.set_random_seed(config.runtime.seed)
-    used = [example for example in examples if not example.problem]
     trunk = build_trunk(config.model, config.data.image_size)
     if config.model.weights == "none":
         warn("the network has random weights: what it says about labels is worth little.")
@@ -44,7 +46,7 @@ def wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Co
     loader = frozen.loader(used, classes, "multiclass")
     rows = np.arange(len(used))
     suspicions, _ = suspicious_labels(
-        loader.load(rows).astype(np.float32),
+        loader.load(rows).astype(np.float32, copy=False),
         loader.targets(rows).argmax(axis=1),
         config.runtime.seed,
         [example.unit for example in used],

@@ -10,6 +10,7 @@ from tl_keras.config import Config, HeadConfig
 from tl_keras.data import manifest
 from tl_keras.data.files import absolute
 from tl_keras.data.pipelines import Labelled
+from tl_keras.data.sources.exclude import effective_table
 from tl_keras.data.sources.read import TFDS_PREFIX
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
@@ -20,6 +21,7 @@ from tl_keras.model_info import ModelInfo
 from tl_keras.models.assemble import build_classifier
 from tl_keras.models.backbones import find
 from tl_keras.models.source import KEYWORDS
+from tl_keras.run import Run
 from tl_keras.training.device import DevicePlan
 from tl_keras.workflows.stored import StoredRun
 
@@ -45,6 +47,22 @@ def with_absolute_paths(config: Config, data: str | Path | None) -> Config:
             "model": config.model.model_copy(update={"backbone": backbone, "weights": weights}),
         }
     )
+
+
+def with_kept_exclusions(config: Config, run: Run, final: Path) -> Config:
+    """Return the settings with a copy of `data.exclude` in the run: the user will go on editing the table.
+
+    Args:
+        config: With absolute paths.
+        run: What is being written.
+        final: Where it will be.
+    """
+    if not config.data.exclude:
+        return config
+    table = effective_table(Path(config.data.exclude), multilabel=config.data.task == "multilabel")
+    write_text(run.exclude_file, table)
+    kept = str((final / run.exclude_file.name).absolute())
+    return config.model_copy(update={"data": config.data.model_copy(update={"exclude": kept})})
 
 
 def run_name(config: Config) -> str:

@@ -29,7 +29,13 @@ from tl_keras.training.device import plan_devices
 from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
 from tl_keras.unfinished import resumable_run
 from tl_keras.version import __version__
-from tl_keras.workflows.new_classifier import build, run_name, with_absolute_paths, write_run
+from tl_keras.workflows.new_classifier import (
+    build,
+    run_name,
+    with_absolute_paths,
+    with_kept_exclusions,
+    write_run,
+)
 from tl_keras.workflows.stored import StoredRun, read_examples
 
 PHASE = "1-pretrain"
@@ -94,7 +100,7 @@ def pretrain(
         say(f"{config.model.backbone} from random weights, {classifier.count_params():,} of them")
         say(f"on {device.description}, {device.precision}")
         prepared = begun_with or _prepared(run, source, config)
-        stored = StoredRun(run, config, info, prepared)
+        stored = StoredRun(run, with_kept_exclusions(config, run, final), info, prepared)
         folder = run.phases_dir / PHASE
         with stored.loader("train") as train, stored.loader("val") as val:
             phase = train_phase(classifier, train, val, config, config.train, device, folder, resumable=True)
@@ -117,7 +123,7 @@ def _begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None
     if not run.manifest_file.is_file():
         return None
     examples = read_examples(run)
-    before, now = ({(e.path, e.label) for e in part} for part in (examples, source.examples))
+    before, now = ({(e.path, e.label, e.is_excluded) for e in part} for part in (examples, source.examples))
     newer = _changed_after(run.manifest_file, before & now)
     if before == now and not newer:
         return Prepared(examples, source.classes)
@@ -131,10 +137,10 @@ def _begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None
     )
 
 
-def _changed_after(manifest_file: Path, images: Iterable[tuple[str, str]]) -> int:
+def _changed_after(manifest_file: Path, images: Iterable[tuple[str, str, bool]]) -> int:
     """Return how many image files were written after the manifest was."""
     checked = manifest_file.stat().st_mtime
-    return sum(os.stat(path).st_mtime > checked for path, _ in images if os.path.exists(path))
+    return sum(os.stat(path).st_mtime > checked for path, *_ in images if os.path.exists(path))
 
 
 def _prepared(run: Run, source: Source, config: Config) -> Prepared:

@@ -218,7 +218,7 @@ GROUPS = Kind(
     "note",
     "groups of images",
     "Images of one group are too alike to be trained on and tested on.",
-    "tlk fit keeps each group in one split.",
+    "tlk fit keeps each group in one split, where it makes the splits.",
 )
 EXCLUSIONS = Kind(
     "exclusions",

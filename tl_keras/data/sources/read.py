@@ -11,6 +11,7 @@ from tl_keras.data.files import absolute
 from tl_keras.data.findings import Finding, Kind
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.digits import read_digits
+from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.data.sources.folder import read_folder
 from tl_keras.data.sources.groups import common_folder, group_by, grouped
 from tl_keras.data.sources.source import Source, alike_classes, unsound, without_unusable_classes
@@ -107,11 +108,9 @@ def _with_settings(source: Source, name: str, config: DataConfig) -> Source:
     if config.group_by:
         source = group_by(source, config.group_by, _start(source, name))
     if config.exclude:
-        from tl_keras.data.exclude import apply_exclusions  # it knows sources itself
-
         file = absolute(config.exclude)
-        keep = name.startswith(TFDS_PREFIX)
-        source = apply_exclusions(source, file, multilabel=multilabel, keep_classes=keep)
+        ordered = name.startswith(TFDS_PREFIX)
+        source = apply_exclusions(source, file, multilabel=multilabel, ordered=ordered)
     return source.with_findings([*alike_classes(source, name), *grouped(source, name)])
 
 

@@ -93,7 +93,7 @@ def alike_classes(source: Source, name: str) -> Iterator[Finding]:
         found = ", ".join(f"{label!r} ({counted(sizes[label], 'image')})" for label in labels[:10])
         most = max(labels, key=lambda label: sizes[label])
         detail = f"class names spelled almost alike: {found}. Is this one class?"
-        yield Finding(kinds.ALIKE_CLASSES, name, detail, label=labels[0], other=labels[1], suggestion=most)
+        yield Finding(kinds.ALIKE_CLASSES, name, detail, label=labels[0], suggestion=most)
 
 
 def _plain(label: str) -> str:

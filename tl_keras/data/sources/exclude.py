@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +29,7 @@ class _Action(NamedTuple):
 
 
 def apply_exclusions(
-    source: Source, file: Path, *, multilabel: bool = False, keep_classes: bool = False
+    source: Source, file: Path, *, multilabel: bool = False, ordered: bool = False
 ) -> Source:
     """Leave images out and relabel others as a table says, which has the columns path, action and new_label.
 
@@ -38,8 +40,8 @@ def apply_exclusions(
         source: The images.
         file: The table; its paths are absolute or relative to its folder.
         multilabel: Whether an image may have several classes.
-        keep_classes: Keep classes that have lost their images, and append new ones, as the order has a
-            meaning; otherwise the classes are those of the images left, sorted.
+        ordered: Whether the order of the classes has a meaning: then new ones are appended, else all are
+            sorted. Classes that have lost their images are gone either way.
 
     Raises:
         ConfigError: Not found, or a row that makes no sense.
@@ -50,11 +52,26 @@ def apply_exclusions(
     actions = _actions(read_csv(file), str(file.parent), multilabel=multilabel)
     examples = tuple(_acted(example, actions.get(example.path), file.name) for example in source.examples)
     used = {label for example in examples if not example.problem for label in example.labels}
-    new = sorted(used - set(source.classes))
-    classes = (*source.classes, *new) if keep_classes else tuple(sorted(used))
+    kept = [label for label in source.classes if label in used]
+    classes = (*kept, *sorted(used - set(kept))) if ordered else tuple(sorted(used))
     findings = tuple(finding for finding in source.findings if not _is_settled(finding, actions))
     changed = replace(source, examples=examples, classes=classes, findings=findings)
     return changed.with_findings(_told(source, actions, file))
+
+
+def effective_table(file: Path, *, multilabel: bool) -> str:
+    """Return what a table asks for as a table of its own, which works from any folder.
+
+    Raises:
+        ConfigError: A row makes no sense.
+        DataError: It is no table.
+    """
+    actions = _actions(read_csv(file), str(file.parent), multilabel=multilabel)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("path", "action", "new_label"))
+    writer.writerows((path, action.name, action.label) for path, action in actions.items())
+    return text.getvalue()
 
 
 def _actions(table: CsvTable, folder: str, *, multilabel: bool) -> dict[str, _Action]:
