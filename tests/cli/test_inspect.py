@@ -59,6 +59,27 @@ def test_an_edited_table_is_never_replaced(tlk, data):
     assert "no folder" in tlk("inspect", data, "--issues", "no/where.csv").err
 
 
+def test_wrong_names_are_refused_before_the_work_and_an_old_table_does_not_stay(tlk, data):
+    refused = tlk("inspect", data, "--sheet", "sheet.tif")
+    assert refused.code == 1 and "sheet named .png" in refused.err and not list(Path().iterdir())
+    Path("i.csv").write_text("old")
+    assert tlk("inspect", data, "--image-size", 64, "--issues", "i.csv", "--overwrite").code == 0
+    assert rows(Path("i.csv")) == []
+
+
+def test_what_was_found_is_told_where_nothing_can_be_written(tlk, data, monkeypatch):
+    (data / "red" / "empty.jpg").write_bytes(b"")
+    monkeypatch.chdir("/proc")
+    done = tlk("inspect", data)
+    assert done.code == 3 and "empty files (1)" in done.out and "could not be written" in done.err
+
+
+def test_labels_without_images(tlk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("none.csv").write_text("path,label\na.jpg,\n")
+    assert tlk("inspect", "none.csv", "--labels", "--backbone", "Tiny").code == 3
+
+
 def test_json(tlk, data):
     (data / "red" / "empty.jpg").write_bytes(b"")
     done = tlk("inspect", data, "--image-size", 64, "--json")
@@ -124,6 +145,12 @@ def test_wrong_labels_are_found_relabelled_and_the_fit_obeys(tlk, tiny_options, 
     manifest = {Path(row["path"]).name: row for row in rows(Path("runs/x/manifest.csv"))}
     assert manifest["red_00.jpg"]["label"] == "red" and manifest["red_01.jpg"]["label"] == "green"
     assert manifest["other.jpg"]["problem"] == "excluded by edited.csv"
+    edited.unlink()  # the run has what it needs to be repeated
+    again = tlk("fit", "--config", "runs/x/config.yaml", "--name", "y", "--runs-dir", "runs")
+    assert again.code == 0, again.err
+    repeated = {Path(row["path"]).name: row for row in rows(Path("runs/y/manifest.csv"))}
+    assert repeated["red_00.jpg"]["label"] == "red" and repeated["other.jpg"]["problem"]
+    assert tlk("evaluate", "runs/y").code == 0
 
 
 def test_fit_leaves_copies_out_and_keeps_near_ones_together(tlk, tiny_options, data):

@@ -57,6 +57,11 @@ def test_a_limit_per_class() -> None:
     assert limited(train, None, 0) == train
 
 
+def test_images_of_no_class_count_as_a_class_of_their_own() -> None:
+    nothing = [image(f"/{n}", "", split="train") for n in range(5)]
+    assert len(left_out(limited(nothing, 3, 0))) == 2
+
+
 def test_a_limit_per_class_of_several_labels() -> None:
     both = [replace(image(f"/{n}", split="train"), label="a|b") for n in range(5)]
     only = [image(f"/b{n}", "b", split="train") for n in range(5)]

@@ -123,3 +123,34 @@ def recoded(source: Path, target: Path) -> None:
     with Image.open(source) as image:
         smaller = image.resize((image.width * 7 // 10, image.height * 7 // 10), Image.Resampling.BICUBIC)
     target.write_bytes(encoded(smaller, quality=60))
+
+
+def test_every_leaked_image_is_named_in_whatever_order_they_come(tmp_path: Path, inspected) -> None:
+    data = split_folders(tmp_path / "data", {"train": 20, "val": 20, "test": 20}, size=(80, 64), blotch=16)
+    original = data / "train" / "red" / "red_00.jpg"
+    for split in ("val", "test"):
+        shutil.copy(original, data / split / "red" / f"{split}.jpg")
+        recoded(original, data / split / "green" / f"{split}.jpg")
+        shutil.copy(data / split / "green" / f"{split}.jpg", data / split / "green" / f"{split}_again.jpg")
+    table = tmp_path / "backwards.csv"
+    images = sorted(data.rglob("*.jpg"), key=lambda path: ("test", "val", "train").index(path.parts[-3]))
+    rows = [f"{path},{path.parent.name},{path.parts[-3]}" for path in images]
+    table.write_text("\n".join(["path,label,split", *rows]))
+    found = inspected(table)
+    named = {Path(f.path).name for f in found.findings if f.kind.name in ("leak", "near_leak")}
+    assert named == {"val.jpg", "test.jpg", "val_again.jpg", "test_again.jpg"}
+
+
+def test_look_alikes_may_be_ignored(tmp_path: Path, inspected) -> None:
+    data = class_folders(tmp_path / "data", per_class=20, size=(80, 64), blotch=16)
+    recoded(data / "red" / "red_02.jpg", data / "red" / "smaller.jpg")
+    assert kinds(inspected(data)) == {"near_duplicate": 1}
+    assert kinds(inspected(data, near_duplicates="ignore")) == {}
+
+
+def test_a_class_of_which_nothing_is_left_without_conflicts_is_too_small(tmp_path: Path, inspected) -> None:
+    data = class_folders(tmp_path / "data", per_class=20)
+    shutil.rmtree(data / "green")
+    shutil.copytree(data / "red", data / "green", ignore=shutil.ignore_patterns("red_1*"))
+    found = inspected(data)
+    assert kinds(found) == {"other_label": 10, "few_images": 1, "imbalance": 1}

@@ -142,7 +142,8 @@ def copy_findings(
     told = set()
     for index, other, found in pairs:
         for finding in _copy(examples[index], examples[other], found):
-            told.add(finding.path)
+            if finding.kind in (kinds.LEAK, kinds.NEAR_LEAK):
+                told.add(finding.path)
             yield finding
     yield from _other_leaks(examples, grouped, told)
 
