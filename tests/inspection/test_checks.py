@@ -127,7 +127,7 @@ def recoded(source: Path, target: Path) -> None:
 
 def test_every_leaked_image_is_named_in_whatever_order_they_come(tmp_path: Path, inspected) -> None:
     data = split_folders(tmp_path / "data", {"train": 20, "val": 20, "test": 20}, size=(80, 64), blotch=16)
-    original = data / "train" / "red" / "red_00.jpg"
+    original = data / "train" / "red" / "red_02.jpg"
     for split in ("val", "test"):
         shutil.copy(original, data / split / "red" / f"{split}.jpg")
         recoded(original, data / split / "green" / f"{split}.jpg")
