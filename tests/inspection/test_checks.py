@@ -7,11 +7,16 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.images import class_folders, encoded, noisy_image, peculiar, split_folders, spoiled
 from tl_keras.config import load_config
+from tl_keras.data.example import Example
+from tl_keras.data.facts import FACTS
+from tl_keras.inspection.checks import file_findings
+from tl_keras.inspection.examine import Examined
 from tl_keras.inspection.result import Inspection
 from tl_keras.workflows.inspect import inspect
 
@@ -47,6 +52,19 @@ def test_files_that_cannot_be_read(tmp_path: Path, inspected) -> None:
     assert by_name(found) == {name: {kind} for name, kind in expected.items()}
     assert found.images == 40 + len(expected) and found.readable == 40
     assert found.severities == {"error": len(expected)}
+
+
+def test_every_reason_has_its_kind() -> None:
+    """Also those that cannot be made everywhere: root may read all files, and disks seldom fail."""
+    reasons = {
+        "permission denied": "no_permission",
+        "a folder, not a file": "not_an_image",
+        "cannot be read: Input/output error": "unreadable",
+        "some reason of tomorrow": "unreadable",
+    }
+    examples = tuple(Example(f"/{n}.jpg", "a", problem=reason) for n, reason in enumerate(reasons))
+    found = file_findings(Examined(examples, np.zeros(len(reasons), FACTS)), 32, "data")
+    assert [finding.kind.name for finding in found] == list(reasons.values())
 
 
 def test_images_worth_a_remark(tmp_path: Path, inspected) -> None:
