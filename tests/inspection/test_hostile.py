@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.images import class_folders
+from tests.images import class_folders, encoded
 from tl_keras.config import DataConfig, RuntimeConfig
+from tl_keras.data.decode import opened_image
 from tl_keras.data.sources import read_source
+from tl_keras.errors import BadImage
 from tl_keras.inspection import examine as examining
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +42,19 @@ def test_a_pipe_is_not_waited_for_and_an_endless_file_is_not_read(tmp_path: Path
         "zero.jpg": "cannot be read: neither a file nor a folder",
         "huge.jpg": "more than 1024 MiB",
     }
+
+
+@pytest.mark.parametrize("size", [(1, 70_000), (70_000, 1)])
+def test_an_image_of_one_row_or_column_is_not_scaled(tmp_path: Path, size: tuple[int, int]) -> None:
+    data = class_folders(tmp_path / "data")
+    (data / "red" / "long.png").write_bytes(encoded(Image.new("L", size), "PNG"))
+    assert problems(data) == {"long.png": "more than 65,535 pixels a side"}
+
+
+def test_a_lack_of_memory_is_no_damage() -> None:
+    image = encoded(Image.new("L", (8, 8)), "PNG")
+    with pytest.raises(BadImage, match="cannot be read: not enough memory"), opened_image(image):
+        raise MemoryError
 
 
 def test_few_files_are_open_at_once(tmp_path: Path) -> None:

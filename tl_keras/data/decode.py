@@ -29,10 +29,15 @@ DECODING = f"1, Pillow {PIL.__version__}"
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 MAX_PIXELS = 200_000_000
 MAX_BYTES = 2**30
+MAX_SIDE = 65_535
+"""What JPEG and GIF can hold. `_resize` makes an image as wide as the model's input before it touches the
+height: a PNG file of 1 x 100 million pixels, small on disk and decoded, would take gigabytes on the way."""
 OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing about the file."""
 DRAFT_RATIOS = (8, 4, 2)
 _TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} megapixels"
+_TOO_LONG = f"more than {MAX_SIDE:,} pixels a side"
+_NO_MEMORY = "cannot be read: not enough memory"
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -79,8 +84,7 @@ def opened_image(data: bytes) -> Iterator[Image.Image]:
         raise BadImage("empty file")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImage(_TOO_LARGE)
+            _refuse_huge(image)
             yield image
     except UnidentifiedImageError:
         raise BadImage("not a JPEG, PNG, BMP, GIF or WebP image") from None
@@ -88,9 +92,18 @@ def opened_image(data: bytes) -> Iterator[Image.Image]:
         raise BadImage(_TOO_LARGE) from None
     except BadImage:
         raise
+    except MemoryError:  # no fault of the file: it is not damaged
+        raise BadImage(_NO_MEMORY) from None
     except Exception as error:  # damaged files raise anything: SyntaxError, struct.error, zlib.error, ...
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BadImage(f"truncated or damaged: {reason}") from None
+
+
+def _refuse_huge(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise BadImage(_TOO_LARGE)
+    if max(image.size) > MAX_SIDE:
+        raise BadImage(_TOO_LONG)
 
 
 def upright_size(data: bytes) -> tuple[int, int]:

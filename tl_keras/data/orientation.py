@@ -11,6 +11,7 @@ EXIF_HEADER = b"Exif\0\0"
 ORIENTATION_TAG = 0x0112
 SHORT = 3
 APP1, START_OF_SCAN, END_OF_IMAGE, FILL = 0xE1, 0xDA, 0xD9, 0xFF
+SMALL = 65_536
 MAX_BLOCKS = 4096
 """A hostile file may hold millions of empty blocks: look no further than this."""
 
@@ -29,9 +30,9 @@ def swaps_sides(orientation: int) -> bool:
 def _exif_start(data: bytes) -> int:
     """Return where the EXIF block (a small TIFF file) begins, or 0."""
     if data.startswith(JPEG_START):
-        return (
-            _exif_in_jpeg(data) if EXIF_HEADER in data else 0
-        )  # most have none: no need to look block by block
+        if len(data) < SMALL and EXIF_HEADER not in data:
+            return 0  # most have none, and to look for the word is faster than block by block
+        return _exif_in_jpeg(data)
     if data.startswith(PNG_START):
         return _exif_in_png(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":

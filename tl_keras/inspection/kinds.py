@@ -32,7 +32,7 @@ DAMAGED_FILE = Kind(
 )
 TOO_LARGE = Kind(
     "too_large", "error", "images with too many pixels",
-    "Beyond data.max_megapixels: a decompression bomb, or to be scaled down.", _LEFT_OUT,
+    "Beyond data.max_megapixels, or 65,535 a side: a decompression bomb, or to be scaled down.", _LEFT_OUT,
 )  # fmt: skip
 UNREADABLE = Kind(
     "unreadable", "error", "files that cannot be read", "The disk or the file system refuses.", _LEFT_OUT
