@@ -139,3 +139,21 @@ def test_whatever_is_given_is_settings_or_an_error_for_people(overrides):
         load_config(overrides=overrides)
     except ConfigError as error:
         assert str(error)
+
+
+def test_splits_as_percentages_or_shares():
+    for text in ("70/20/10", "0.7/0.2/0.1"):
+        split = load_config(overrides={"data.split": text}).data.split
+        assert (split.train, split.val, split.test) == pytest.approx((0.7, 0.2, 0.1))
+
+
+def test_a_fold_of_no_folds():
+    with pytest.raises(ConfigError, match="of how many"):
+        load_config(overrides={"data.fold": 2})
+
+
+def test_a_table_beside_the_config_is_the_one_that_is_meant(tmp_path):
+    (tmp_path / "config.yaml").write_text("data: {exclude: /elsewhere/exclude.csv}")
+    assert load_config(tmp_path / "config.yaml").data.exclude == "/elsewhere/exclude.csv"
+    (tmp_path / "exclude.csv").write_text("path")
+    assert load_config(tmp_path / "config.yaml").data.exclude == str(tmp_path / "exclude.csv")

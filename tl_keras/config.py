@@ -51,7 +51,9 @@ class SplitConfig(Section):
         shares = value.split("/")
         if len(shares) != 3 or not all(share.strip().replace(".", "", 1).isdigit() for share in shares):
             raise ValueError("expected percentages of train, val and test such as 80/10/10")
-        return dict(zip(("train", "val", "test"), (float(share) / 100 for share in shares), strict=True))
+        numbers = [float(share) for share in shares]
+        whole = 1 if abs(sum(numbers) - 1) < 1e-6 else 100
+        return dict(zip(("train", "val", "test"), (number / whole for number in numbers), strict=True))
 
     @model_validator(mode="after")
     def _adds_up(self) -> SplitConfig:
@@ -115,6 +117,8 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _one_of_the_folds(self) -> DataConfig:
+        if self.folds == 0 and self.fold > 1:
+            raise ValueError(f"fold {self.fold} of how many? Set data.folds (--folds) too")
         if self.folds == 1 or self.fold > max(self.folds, 1):
             raise ValueError(
                 f"expected folds of 2 or more and a fold up to that, found {self.fold}/{self.folds}"
@@ -370,7 +374,7 @@ def load_config(
     """
     tree = base.model_dump(mode="json") if base is not None else {}
     if file is not None:
-        _merge(tree, _read_yaml(Path(file)))
+        _merge(tree, _with_table_beside(_read_yaml(Path(file)), Path(file)))
     for path, value in (overrides or {}).items():
         _assign(tree, path, value)
     try:
@@ -406,6 +410,16 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: expected sections such as `model:`, found {type(tree).__name__}.")
     return {name: section for name, section in tree.items() if section is not None}
+
+
+def _with_table_beside(tree: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Let `data.exclude` name the table beside the file, if there is one of that name: runs may be moved."""
+    data = tree.get("data")
+    if isinstance(data, dict) and isinstance(data.get("exclude"), str):
+        beside = file.absolute().parent / Path(data["exclude"]).name
+        if beside.is_file():
+            return {**tree, "data": {**data, "exclude": str(beside)}}
+    return tree
 
 
 def _scalar(value: Any) -> Any:

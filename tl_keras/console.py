@@ -25,23 +25,30 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=width)
 
 
+def visible(text: str, keep: str = "") -> str:
+    """Return text with control characters escaped: names of files may hold any, and terminals obey them."""
+    return "".join(
+        sign if sign in keep or sign.isprintable() or ord(sign) >= 0xA0 else repr(sign)[1:-1] for sign in text
+    )
+
+
 def say(text: str = "") -> None:
     """Print a remark about progress to stderr."""
-    _console(stderr=True).print(text, markup=False)
+    _console(stderr=True).print(visible(text, keep="\n"), markup=False)
 
 
 def warn(text: str) -> None:
     """Print something the user should not overlook to stderr."""
     console = _console(stderr=True)
     console.print("Note: ", style="yellow", end="")
-    console.print(text, markup=False)
+    console.print(visible(text, keep="\n"), markup=False)
 
 
 def fail(text: str) -> None:
     """Print why a command did not do what was asked to stderr."""
     console = _console(stderr=True)
     console.print("Error: ", style="bold red", end="")
-    console.print(text, markup=False)
+    console.print(visible(text, keep="\n"), markup=False)
 
 
 def result(text: str) -> None:
@@ -60,7 +67,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
         sheet.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        sheet.add_row(*(Text(cell) for cell in row))
+        sheet.add_row(*(Text(visible(cell)) for cell in row))
     _console(stderr=False).print(sheet, soft_wrap=False)
 
 

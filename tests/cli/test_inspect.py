@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.cli.tlk import tlk_process
+from tests.cli.tlk import ROOT, tlk_process
 from tests.images import class_folders, encoded, noisy_image, spoiled
 from tests.shared import SHARED
 
@@ -72,6 +75,49 @@ def test_what_was_found_is_told_where_nothing_can_be_written(tlk, data, monkeypa
     monkeypatch.chdir("/proc")
     done = tlk("inspect", data)
     assert done.code == 3 and "empty files (1)" in done.out and "could not be written" in done.err
+
+
+def test_what_it_works_with_is_never_overwritten(tlk, data):
+    paths = [f"{path},{path.parent.name}" for path in sorted(data.rglob("*.jpg"))]
+    Path("labels.csv").write_text("\n".join(["path,label", *paths]))
+    Path("mine.csv").write_text(f"path\n{data / 'red' / 'red_00.jpg'}\n")
+    before = [Path(name).read_text() for name in ("labels.csv", "mine.csv")]
+    for arguments in (
+        ("labels.csv", "--issues", "labels.csv"),
+        ("labels.csv", "--exclude", "mine.csv", "--issues", "./mine.csv"),
+        (data, "--issues", "a.png", "--sheet", "a.png"),
+        (data, "--issues", "."),
+    ):
+        done = tlk("inspect", *arguments, "--overwrite")
+        assert (done.code == 1 and "Choose another name" in done.err) or "is a folder" in done.err
+    assert [Path(name).read_text() for name in ("labels.csv", "mine.csv")] == before
+
+
+def test_names_cannot_command_the_terminal(tlk, data):
+    (data / "red" / "\x1b[31mred\nERROR fake.jpg").write_bytes(b"")
+    for done in (tlk("inspect", data), tlk("fit", data, "--set", "data.on_bad=fail", "--backbone", "Tiny")):
+        shown = done.out + done.err
+        assert "\x1b[31m" not in shown and "\\x1b[31mred\\nERROR fake.jpg" in shown
+
+
+def test_a_sheet_without_pictures_is_no_sheet(tlk, data):
+    shutil.rmtree(data / "red")
+    done = tlk("inspect", data, "--image-size", 64, "--sheet", "sheet.png")
+    assert done.code == 3 and "sheet.png was not written" in done.err and not Path("sheet.png").exists()
+
+
+def test_a_closed_output_is_no_crash(data):
+    command = [sys.executable, "-m", "tl_keras", "inspect", str(data), "--image-size", "64"]
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.join(command)} >&-"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def test_a_table_that_leaves_nothing_is_named(tlk, data):
+    Path("all.csv").write_text("\n".join(["path", *map(str, data.rglob("*.jpg"))]))
+    done = tlk("fit", data, "--exclude", "all.csv", "--backbone", "Tiny")
+    assert done.code == 1 and "all.csv leaves out" in done.err
 
 
 def test_labels_without_images(tlk, tmp_path, monkeypatch):
@@ -145,8 +191,9 @@ def test_wrong_labels_are_found_relabelled_and_the_fit_obeys(tlk, tiny_options, 
     manifest = {Path(row["path"]).name: row for row in rows(Path("runs/x/manifest.csv"))}
     assert manifest["red_00.jpg"]["label"] == "red" and manifest["red_01.jpg"]["label"] == "green"
     assert manifest["other.jpg"]["problem"] == "excluded by edited.csv"
-    edited.unlink()  # the run has what it needs to be repeated
-    again = tlk("fit", "--config", "runs/x/config.yaml", "--name", "y", "--runs-dir", "runs")
+    edited.unlink()  # the run has what it needs to be repeated, wherever it is moved
+    Path("runs/x").rename("moved")
+    again = tlk("fit", "--config", "moved/config.yaml", "--name", "y", "--runs-dir", "runs")
     assert again.code == 0, again.err
     repeated = {Path(row["path"]).name: row for row in rows(Path("runs/y/manifest.csv"))}
     assert repeated["red_00.jpg"]["label"] == "red" and repeated["other.jpg"]["problem"]

@@ -171,4 +171,4 @@ def test_a_class_of_which_nothing_is_left_without_conflicts_is_too_small(tmp_pat
     shutil.rmtree(data / "green")
     shutil.copytree(data / "red", data / "green", ignore=shutil.ignore_patterns("red_1*"))
     found = inspected(data)
-    assert kinds(found) == {"other_label": 10, "few_images": 1, "imbalance": 1}
+    assert kinds(found) == {"other_label": 10, "few_images": 1}

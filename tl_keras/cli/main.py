@@ -67,6 +67,8 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    # A shell may have closed them: tlk ... >&-
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # File names may hold bytes that are no text: show them escaped rather than stop.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

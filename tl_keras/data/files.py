@@ -122,7 +122,9 @@ def _sorted(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from None
+        raise DataError(
+            f"Cannot read the folder {folder}: {error.strerror}.\nGive yourself permission, or move it away."
+        ) from None
 
 
 def _is_text(name: str) -> bool:

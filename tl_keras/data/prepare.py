@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tl_keras.config import DataConfig
-from tl_keras.console import progress, say, warn
+from tl_keras.console import progress, say, visible, warn
 from tl_keras.data.check import check
 from tl_keras.data.example import CONFLICT, COPY, EXCLUDED, LIMITED, SPLITS, Example
 from tl_keras.data.files import absolute
@@ -66,6 +66,8 @@ def prepare(
         DataError: A class has too few readable images, or too many images cannot be read.
         ConfigError: Folds are asked for, and the source has its own val or test.
     """
+    for remark in source.remarks:
+        warn(remark)
     require_files(source.examples, config)
     checked = checker(source.examples)
     say_problems(checked)
@@ -77,7 +79,7 @@ def prepare(
     prepared = Prepared(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
     _require_images(prepared)
     _say_left_out(prepared.examples)
-    _say_counts(prepared, source)
+    _say_counts(prepared)
     return prepared
 
 
@@ -125,7 +127,7 @@ def _list(some: Sequence[Example], of: int, what: str) -> None:
         return
     warn(f"{len(some)} of {of} images {what} and {'is' if len(some) == 1 else 'are'} left out:")
     for example in some[:SHOWN]:
-        say(f"  {example.path}: {example.problem}")
+        say(f"  {visible(example.path)}: {visible(example.problem)}")
     if len(some) > SHOWN:
         say(f"  ... and {len(some) - SHOWN} more; tlk inspect lists all of them")
 
@@ -139,9 +141,7 @@ def _say_left_out(examples: Sequence[Example]) -> None:
             say(f"{counted(count, 'image')} left out: {reason}")
 
 
-def _say_counts(prepared: Prepared, source: Source) -> None:
-    for remark in source.remarks:
-        warn(remark)
+def _say_counts(prepared: Prepared) -> None:
     used = [example for example in prepared.examples if not example.problem]
     sizes = Counter(example.split for example in used)
     parts = ", ".join(

@@ -153,7 +153,7 @@ def _require_enough(examples: list[Example], pool: list[Example], splits: list[s
         more = f" and {len(short) - 10} more classes" if len(short) > 10 else ""
         grouped = any(example.group for example in pool)
         counted = ", those of a group and those that look the same counting as one" if grouped else ""
-        advice = " Or look-alikes may be divided: --set data.near_duplicates=ignore" if grouped else ""
+        advice = " Look-alikes are divided with --set data.near_duplicates=ignore" if grouped else ""
         raise DataError(
             f"Every class needs at least {len(splits)} different readable images{counted}, "
             f"for {', '.join(reversed(splits))}; {', '.join(short[:10])}{more}.\n"

@@ -16,6 +16,7 @@ from tl_keras.config import DataConfig
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.facts import Facts
 from tl_keras.data.findings import SEVERITIES, Finding, Kind
+from tl_keras.data.selection import without_copies
 from tl_keras.data.sources.source import counted
 from tl_keras.data.splits import too_small
 from tl_keras.inspection import kinds
@@ -191,10 +192,10 @@ def class_findings(examples: Sequence[Example], config: DataConfig, source: str)
     """
     counts = class_counts(examples)
     totals = {label: sum(by_split.values()) for label, by_split in counts.items()}
-    short = too_small(examples, config)
+    short = too_small(without_copies(examples), config)
     for label, units in short.items():
         yield Finding(
-            kinds.FEW_IMAGES, source, f"{label!r} has {counted(units, 'different image')}", label=label
+            kinds.FEW_IMAGES, source, f"{label!r} has {counted(units, 'different image')} to use", label=label
         )
     for label, total in totals.items():
         if total < SMALL_CLASS and label not in short:

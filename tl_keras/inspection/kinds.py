@@ -31,11 +31,15 @@ DAMAGED_FILE = Kind(
     _LEFT_OUT,
 )
 TOO_LARGE = Kind(
-    "too_large", "error", "images with too many pixels",
-    "Beyond data.max_megapixels, or 65,535 a side: a decompression bomb, or to be scaled down.", _LEFT_OUT,
+    "too_large", "error", "images that are too large",
+    "Beyond data.max_megapixels, 65,535 pixels a side or 1 GiB: a bomb, or to be scaled down.", _LEFT_OUT,
 )  # fmt: skip
 UNREADABLE = Kind(
-    "unreadable", "error", "files that cannot be read", "The disk or the file system refuses.", _LEFT_OUT
+    "unreadable",
+    "error",
+    "files that cannot be read",
+    "The disk refuses, or they are pipes or devices.",
+    _LEFT_OUT,
 )
 BY_PROBLEM = {
     "file not found": MISSING_FILE,

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.config import Config
-from tl_keras.console import say
+from tl_keras.console import say, warn
 from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import counted
 from tl_keras.errors import ConfigError, TlkError
 from tl_keras.evaluation.folds import FoldsSummary, summarize
 from tl_keras.evaluation.report import Report
 from tl_keras.models.source import with_source
-from tl_keras.run import DEFAULT_RUNS_DIR, NameTaken, claim, locked
+from tl_keras.run import DEFAULT_RUNS_DIR, NameTaken, Run, claim, locked
 from tl_keras.workflows.fit import fit
 from tl_keras.workflows.new_classifier import run_name, with_absolute_paths
+from tl_keras.workflows.stored import read_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,15 @@ def cross_validate(
             done.append((made.run, made.report))
             say(f"fold {fold} of {folds}: {made.report.headline()}")
     runs, reports = zip(*done, strict=True)
+    again = sum(report.evaluation.images for report in reports) - _used(runs[0])
+    if again > 0:
+        warn(f"{counted(again, 'image')} of small classes served in several folds, and count as often.")
     return CrossValidation(runs, reports, summarize([report.evaluation for report in reports]))
+
+
+def _used(run: Path) -> int:
+    """Return how many images a run's splits have in all."""
+    return sum(not example.problem for example in read_examples(Run(run)))
 
 
 def _of_fold(config: Config, folds: int, fold: int) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ from pathlib import Path
 from tl_keras.config import Config
 from tl_keras.console import warn
 from tl_keras.data.example import Example
+from tl_keras.data.files import absolute
 from tl_keras.data.findings import Finding
 from tl_keras.data.prepare import say_where_missing
-from tl_keras.data.selection import without_copies
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError, RunError, TlkError
 from tl_keras.files import write_text
@@ -71,15 +71,17 @@ def inspect(
     config = _with_source(config or Config(), data)
     if labels and config.data.task == "multilabel":
         raise ConfigError("--labels judges images with one label each; here data.task is multilabel.")
-    issues_file = _free(issues, overwrite) if issues is not None else None
-    sheet_file = _free(sheet, overwrite) if sheet is not None else None
+    taken = [config.data.source, config.data.exclude]
+    issues_file = _free(issues, overwrite, taken) if issues is not None else None
+    sheet_file = _free(sheet, overwrite, [*taken, issues]) if sheet is not None else None
     if sheet_file is not None and sheet_file.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"Expected a sheet named {' or '.join(SUFFIXES)}; found {sheet_file}.")
     inspection = _inspected(config, labels)
     if inspection.findings or issues is not None:
         issues_file = _written(inspection, issues_file or next(_names()))
-    drawn = sheet_file is not None and save_sheet(inspection, sheet_file)
-    return InspectResult(inspection, issues_file, sheet_file if drawn else None)
+    if sheet_file is not None:
+        sheet_file = _drawn(inspection, sheet_file)
+    return InspectResult(inspection, issues_file, sheet_file)
 
 
 def _inspected(config: Config, labels: bool) -> Inspection:
@@ -93,7 +95,7 @@ def _inspected(config: Config, labels: bool) -> Inspection:
         *source.findings,
         *file_findings(examined, _input_side(config), name),
         *copy_findings(examined.examples, grouped, copies),
-        *class_findings(without_copies(used), config.data, name),
+        *class_findings(used, config.data, name),
         *(_wrong_labels(used, source.classes, config) if labels else ()),
     ]
     readable = sum(not example.problem for example in used)
@@ -134,10 +136,25 @@ def _wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: C
     yield from wrong_labels(examples, classes, config)
 
 
-def _free(file: str | Path, overwrite: bool) -> Path:
-    """Return a file's path, if it may be written."""
+def _drawn(inspection: Inspection, file: Path) -> Path | None:
+    """Draw the sheet; what was found is told also where it cannot be written."""
+    try:
+        if save_sheet(inspection, file):
+            return file
+        warn(f"none of the findings is about a picture: {file} was not written.")
+    except (TlkError, OSError) as error:
+        warn(f"the sheet could not be written: {error}")
+    return None
+
+
+def _free(file: str | Path, overwrite: bool, taken: Iterable[str | Path | None]) -> Path:
+    """Return a file's path, if it may be written and is none of those that are in use."""
     path = Path(file)
-    if path.is_dir() or (path.exists() and not overwrite):
+    if any(other and absolute(str(other)) == absolute(str(path)) for other in taken):
+        raise RunError(f"{path} is what this command works with; it would be lost. Choose another name.")
+    if path.is_dir():
+        raise RunError(f"{path} is a folder. Expected the name of a file to write.")
+    if path.exists() and not overwrite:
         raise RunError(f"{path} exists already. Choose another name, or replace it with --overwrite.")
     if not path.absolute().parent.is_dir():
         raise RunError(f"There is no folder {path.absolute().parent} to write {path.name} into.")

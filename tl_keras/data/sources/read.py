@@ -44,7 +44,14 @@ def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
     if for_training:
         require_no_errors(source, name)
     source = source.with_findings(unsound(source, name))
-    return require_no_errors(source, name) if for_training else source
+    if not for_training:
+        return source
+    try:
+        return require_no_errors(source, name)
+    except DataError as error:
+        if not config.exclude:
+            raise
+        raise DataError(f"{error}\nThat is after what {config.exclude} leaves out and relabels.") from None
 
 
 def require_no_errors(source: Source, name: str, *, but: Container[Kind] = ()) -> Source:

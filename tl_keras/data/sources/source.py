@@ -91,9 +91,8 @@ def alike_classes(source: Source, name: str) -> Iterator[Finding]:
     sizes = Counter(label for example in source.examples for label in example.labels)
     for labels in doubtful:
         found = ", ".join(f"{label!r} ({counted(sizes[label], 'image')})" for label in labels[:10])
-        most = max(labels, key=lambda label: sizes[label])
         detail = f"class names spelled almost alike: {found}. Is this one class?"
-        yield Finding(kinds.ALIKE_CLASSES, name, detail, label=labels[0], suggestion=most)
+        yield Finding(kinds.ALIKE_CLASSES, name, detail, label=labels[0])
 
 
 def _plain(label: str) -> str:
