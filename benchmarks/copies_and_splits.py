@@ -99,6 +99,7 @@ def recoded(path: Path, rng: random.Random) -> bytes:
 def splits(examples: list[Example], folder: Path) -> None:
     """Print what the splits of a data set are worth, over a few seeds."""
     config = DataConfig()
+    alike = {e.path for e in examples if e.group}
     by_five = [replace(e, group=f"group {index // 5}") for index, e in enumerate(examples)]
     for seed in range(SEEDS):
         whole = {e.path: e.split for e in assign_splits(examples, config, seed)}
@@ -109,7 +110,7 @@ def splits(examples: list[Example], folder: Path) -> None:
         shares = Counter(whole.values())
         parts = " ".join(f"{split} {shares[split] / len(examples):.2%}" for split in ("train", "val", "test"))
         moved = [e for e in old if whole[e.path] != e.split]
-        twins = sum(bool(e.group) for e in moved)
+        twins = sum(e.path in alike for e in moved)
         straddling = sum(len(found) > 1 for found in grouped.values())
         print(
             f"  seed {seed}: {parts}; of {len(old):,} old images {len(moved)} moved "
