@@ -112,7 +112,10 @@ def wait_for(runs_dir: Path, epoch: int, batch: int, process: subprocess.Popen[s
 
 @pytest.fixture(scope="module")
 def stopped(photos, tmp_path_factory) -> Path:
-    """A folder of runs with one in it that Ctrl-C stopped in its first epoch and `kill -9` in its second."""
+    """A folder of runs with one in it that Ctrl-C stopped in its first epoch and `kill -9` in its second.
+
+    Two checkpoints are kept; a kill between writing one and removing the oldest leaves three.
+    """
     runs_dir = tmp_path_factory.mktemp("stopped")
     first = start(photos, runs_dir)
     wait_for(runs_dir, 0, 3, first)
@@ -136,7 +139,7 @@ def unfinished(stopped, tmp_path) -> Path:
 def test_stopped_in_the_middle_the_same_command_ends_as_if_it_never_was(
     tlk, source, photos, unfinished, damage
 ):
-    assert not (unfinished / "source").exists() and len(checkpoints(unfinished)) == 2
+    assert not (unfinished / "source").exists() and len(checkpoints(unfinished)) >= 2
     assert "source is unfinished" in tlk("runs", "--runs-dir", unfinished).err
     if damage:
         newest = sorted(unfinished.glob(".unfinished/source/phases/*/checkpoints/*.npz"))[-1]
@@ -164,7 +167,7 @@ def test_an_unfinished_run_is_not_taken_up_with_other_settings(tlk, photos, unfi
     other = tlk(*command)
     assert other.code == 1 and "begun with other settings" in other.err
     assert "runtime.seed: 0 there, 1 asked for" in other.err and "--overwrite" in other.err
-    assert len(checkpoints(unfinished)) == 2, "nothing was lost"
+    assert len(checkpoints(unfinished)) >= 2, "nothing was lost"
     anew = tlk(*command, "--overwrite")
     assert anew.code == 0 and "going on" not in anew.err
     assert "source model:" in anew.out and f"--weights {unfinished / 'source'}" in anew.out
@@ -194,7 +197,7 @@ def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished
     (moved / "red" / "red_00.jpg").unlink()
     done = tlk("pretrain", moved, "--name", "source", *options(unfinished))
     assert done.code == 1 and "0 are new, 1 are gone, 0 were written anew" in done.err
-    assert len(checkpoints(unfinished)) == 2
+    assert len(checkpoints(unfinished)) >= 2
     anew = tlk("pretrain", moved, "--name", "source", *options(unfinished), "--overwrite")
     assert anew.code == 0 and "going on" not in anew.err
 
