@@ -58,17 +58,13 @@ def extract_checked(
         DataError: One cannot be read any more, or has changed.
     """
 
-    def new() -> Iterator[tuple[str, Pixels]]:
-        missing = [example for example in examples if example.sha256 not in store]
-        on_progress(len(examples) - len(missing))
+    def decoded(missing: Sequence[Example]) -> Iterator[tuple[str, Pixels]]:
         for example, (now, pixels) in zip(missing, opened(missing, geometry), strict=True):
             if pixels is None or now.sha256 != example.sha256:
                 raise broken_since(example.path, now.problem or "its content has changed")
-            on_progress(1)
             yield example.sha256, pixels
 
-    with _alone(store, examples):
-        return _fill(store, extractor, new())
+    return _fill_missing(examples, extractor, store, decoded, on_progress)
 
 
 def extract_view(
@@ -77,17 +73,30 @@ def extract_view(
 ) -> None:  # fmt: skip
     """Store the rows of a changed copy of every image that is not stored yet."""
 
+    def changed(missing: Sequence[Example]) -> Iterator[tuple[str, Pixels]]:
+        return in_threads(lambda e: (e.sha256, view.pixels(e, geometry)), missing, decoded_bytes(geometry))
+
+    _fill_missing(examples, extractor, store, changed, on_progress)
+
+
+def _fill_missing(
+    examples: Sequence[Example],
+    extractor: Extractor,
+    store: Store,
+    images_of: Callable[[Sequence[Example]], Iterator[tuple[str, Pixels]]],
+    on_progress: Progress,
+) -> int:
+    """Store the rows of the (hash, pixels) of examples that are not there yet; return how many they are."""
+
     def new() -> Iterator[tuple[str, Pixels]]:
         missing = [example for example in examples if example.sha256 not in store]
         on_progress(len(examples) - len(missing))
-        for made in in_threads(
-            lambda e: (e.sha256, view.pixels(e, geometry)), missing, decoded_bytes(geometry)
-        ):
+        for image in images_of(missing):
             on_progress(1)
-            yield made
+            yield image
 
     with _alone(store, examples):
-        _fill(store, extractor, new())
+        return _fill(store, extractor, new())
 
 
 def _fill(store: Store, extractor: Extractor, images: Iterable[tuple[str, Pixels]]) -> int:

@@ -69,8 +69,7 @@ class FrozenPart:
         """Check every image and store its row; return the examples with `sha256` and `problem`."""
         with progress("computing features", len(examples)) as advance:
             checked, new = extract(examples, self._geometry, self.extractor, self.stored, advance)
-        contents = len({example.sha256 for example in checked if not example.problem})
-        say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
+        _say_new([example for example in checked if not example.problem], new)
         return checked
 
     def compute(self, examples: Sequence[Example]) -> None:
@@ -81,8 +80,7 @@ class FrozenPart:
         """
         with progress("computing features", len(examples)) as advance:
             new = extract_checked(examples, self._geometry, self.extractor, self.stored, advance)
-        contents = len({example.sha256 for example in examples})
-        say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
+        _say_new(examples, new)
 
     def recheck(self, examples: Sequence[Example]) -> list[Example]:
         """Store the rows of images that were readable before; say so if they have changed since.
@@ -141,3 +139,8 @@ class FrozenPart:
     def _has_room(self, needed: int) -> bool:
         mine = [store.folder for store in (self.stored, *self._views) if store.folder is not None]
         return make_room(self._root, needed, self._budget, keep=mine)
+
+
+def _say_new(examples: Sequence[Example], new: int) -> None:
+    contents = len({example.sha256 for example in examples})
+    say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
