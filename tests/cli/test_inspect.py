@@ -89,7 +89,8 @@ def test_what_it_works_with_is_never_overwritten(tlk, data):
         (data, "--issues", "."),
     ):
         done = tlk("inspect", *arguments, "--overwrite")
-        assert (done.code == 1 and "Choose another name" in done.err) or "is a folder" in done.err
+        assert done.code == 1
+        assert "Choose another name" in done.err or "is a folder" in done.err
     assert [Path(name).read_text() for name in ("labels.csv", "mine.csv")] == before
 
 
