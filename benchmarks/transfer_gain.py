@@ -47,7 +47,7 @@ TINY = {
 ALL_OF_IT = {
     "finetune.unfreeze": "all",
     "finetune.learning_rate": 5e-4,
-    "finetune.train_batchnorm_affine": True,
+    "finetune.batchnorm": "affine",
 }
 FROM_SCRATCH = {"model.weights": "none", "train.epochs": EPOCHS + MORE_EPOCHS, "train.learning_rate": 1e-3}
 IMAGENET = {

@@ -198,8 +198,9 @@ class AugmentConfig(Section):
 class ScheduleConfig(Section):
     """How the learning rate changes during a phase."""
 
-    kind: Literal["constant", "plateau", "step", "cosine"] = "plateau"
-    """`plateau` lowers it when the monitored value stalls; `step` every N epochs; `cosine` to zero."""
+    kind: Literal["constant", "plateau", "step", "cosine", "one_cycle"] = "plateau"
+    """`plateau` lowers it when the monitored value stalls; `step` every N epochs; `cosine` to zero;
+    `one_cycle` raises it to the learning rate in the first 30 % of the steps and lowers it to nearly zero."""
     factor: float = Field(0.1, gt=0, lt=1)
     """For plateau and step: the rate is multiplied by this."""
     every: int = Field(7, ge=1)
@@ -210,21 +211,33 @@ class ScheduleConfig(Section):
     """For cosine: epochs of linear increase from zero."""
 
 
+AUTO_BATCH = 32
+"""The batch size that `auto` starts with."""
+
+
 class PhaseConfig(Section):
     """One training phase."""
 
     epochs: int = Field(30, ge=1)
     """At most this many passes over the training images."""
-    batch_size: int = Field(32, ge=1)
-    """Images per step, over all replicas."""
-    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 32
+    """Images per step, over all replicas. `auto`: 32, halved until they fit into memory, while `accumulate` is
+    doubled."""
+    accumulate: int = Field(1, ge=1)
+    """The weights change after so many steps, by the mean of their gradients."""
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop", "lion"] = "adam"
     """Update rule."""
     learning_rate: float = Field(3e-3, gt=0)
-    """Rate at the start (cosine: after warm-up)."""
+    """Rate at the start (cosine: after warm-up; one_cycle: at the top)."""
+    learning_rate_batch: int | None = Field(None, ge=1)
+    """The number of images per update that the rate is meant for: with twice as many it is doubled. None: the
+    rate is taken as it is."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """For sgd and rmsprop."""
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay of kernels; biases and norms are spared."""
+    clip_norm: float = Field(0.0, ge=0)
+    """Gradients are scaled down to this norm, taken over all weights; 0 for no limit."""
     schedule: ScheduleConfig = ScheduleConfig()
     """How the learning rate changes."""
     ema: float = Field(0.0, ge=0, lt=1)
@@ -237,6 +250,11 @@ class PhaseConfig(Section):
     """Stop after this many epochs without improvement on val; 0 never stops early."""
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     """What early stopping, the plateau schedule and the choice of best weights look at."""
+
+    @property
+    def images_per_step(self) -> int:
+        """The batch size to start with."""
+        return AUTO_BATCH if self.batch_size == "auto" else self.batch_size
 
     @field_validator("class_weight", mode="wrap")
     @classmethod
@@ -251,15 +269,51 @@ class PhaseConfig(Section):
             raise ValueError("expected none, balanced or {class: weight}, weights being 0 or more") from None
 
 
+Where = Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)]
+"""What of a backbone trains; see `FinetuneConfig.unfreeze`."""
+
+
+class StageConfig(Section):
+    """One stage of gradual unfreezing."""
+
+    epochs: int = Field(ge=1)
+    """At most this many epochs."""
+    unfreeze: Where
+    """As `finetune.unfreeze`."""
+
+
 class FinetuneConfig(PhaseConfig):
     """The second phase: part of the backbone is unfrozen, at a low rate."""
 
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-5, gt=0)
-    unfreeze: str = "last:0.3"
-    """`all`, `last:0.3` (share of the layers that have weights), or `from:BLOCK_OR_LAYER`."""
-    train_batchnorm_affine: bool = False
-    """Also train BatchNorm's gamma and beta; its statistics stay fixed in any case."""
+    unfreeze: Where = "last:0.3"
+    """`all`, `none` (only the head trains), `last:0.3` (share of the layers that have weights), `blocks:2`,
+    `from:BLOCK_OR_LAYER`, a block or a layer, or a list of regular expressions for names of layers."""
+    stages: tuple[StageConfig, ...] = ()
+    """Gradual unfreezing instead of `epochs` and `unfreeze`, e.g. [{epochs: 2, unfreeze: none},
+    {epochs: 5, unfreeze: "blocks:2"}]. Early stopping ends a stage; the next starts from the best weights."""
+    batchnorm: Literal["frozen", "affine", "adapt"] = "frozen"
+    """`affine`: train gamma and beta of what is unfrozen. `adapt`: first take the moving statistics anew, of
+    the training images (AdaBN). While training they stay fixed in any case."""
+    layer_lr_decay: float = Field(1.0, gt=0, le=1)
+    """Each block learns at this many times the rate of the one above it, the top block at this many times the
+    head's."""
+    layer_lr: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Block -> rate, e.g. {stem: 1e-4, head: 1e-2}; others, the head too, learn at `learning_rate`."""
+    l2_sp: float = Field(0.0, ge=0)
+    """Decoupled decay of the backbone's weights towards what they were before the phase (L2-SP)."""
+
+    @model_validator(mode="after")
+    def _one_table_of_rates(self) -> FinetuneConfig:
+        if self.layer_lr and self.layer_lr_decay != 1:
+            raise ValueError("layer_lr and layer_lr_decay both set the rates of layers; choose one of them")
+        return self
+
+    @property
+    def all_stages(self) -> tuple[StageConfig, ...]:
+        """The stages; a single one where none are given."""
+        return self.stages or (StageConfig(epochs=self.epochs, unfreeze=self.unfreeze),)
 
 
 class RuntimeConfig(Section):
@@ -267,12 +321,13 @@ class RuntimeConfig(Section):
 
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides splits, initial weights, order, augmentation and dropout."""
-    strategy: Literal["auto", "none", "mirrored"] = "auto"
-    """`auto` mirrors over several GPUs; `mirrored` over logical CPUs where there is no GPU."""
+    strategy: Literal["auto", "none", "mirrored", "multi_worker"] = "auto"
+    """`mirrored`: over the GPUs of this machine, or its logical CPUs where there are none. `multi_worker`:
+    over the processes that TF_CONFIG names. `auto`: the latter with TF_CONFIG, the former with several GPUs."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """`auto` is mixed on GPUs that gain from it, float32 elsewhere."""
     checkpoint_minutes: float = Field(1.0, gt=0)
-    """`tlk pretrain` can go on from its last checkpoint: one per epoch, and one per so many minutes."""
+    """Training can go on from its last checkpoint: one per epoch, and one per so many minutes."""
     feature_dtype: Literal["float32", "float16"] = "float32"
     """Of stored features. float16 needs half the space and rounds to 11 bits."""
     store_gb: float = Field(20.0, ge=0)
@@ -286,6 +341,9 @@ class Config(Section):
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
+    transfer: Literal["frozen", "full", "scratch"] = "frozen"
+    """What `tlk fit` trains: `frozen`, the head on a frozen backbone, by `train`; `full`, head and backbone
+    at once from pretrained weights, by `finetune`; `scratch`, all of it from random weights, by `train`."""
     head: HeadConfig | None = None
     """None, or `auto`: chosen by cross-validation on stored features, together with what is not set of
     train.learning_rate, weight_decay, schedule, batch_size, epochs and early_stopping."""
@@ -308,7 +366,7 @@ class Config(Section):
 
     @property
     def stores_features(self) -> bool:
-        """Whether phases train on stored features; MixUp and CutMix need whole images in every epoch."""
+        """Whether phases may train on stored features; MixUp and CutMix need whole images in every epoch."""
         return self.features and not self.augment.mixes_images
 
     @model_validator(mode="after")

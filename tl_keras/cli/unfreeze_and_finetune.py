@@ -14,13 +14,7 @@ from tl_keras.cli.options import DEBUG, JSON, RUN, read_settings, setting, setti
 @RUN
 @settings(
     setting("--unfreeze", "finetune.unfreeze", "all, last:0.3 (share of layers) or from:BLOCK_OR_LAYER."),
-    setting(
-        "--train-batchnorm-affine",
-        "finetune.train_batchnorm_affine",
-        "Also train BatchNorm's gamma and beta.",
-        is_flag=True,
-        default=None,
-    ),
+    setting("--batchnorm", "finetune.batchnorm", "frozen, affine (train gamma and beta) or adapt (AdaBN)."),
     setting("--epochs", "finetune.epochs", "At most this many epochs.", type=int),
     setting("--batch-size", "finetune.batch_size", "Images per step.", type=int),
     setting("--learning-rate", "finetune.learning_rate", "Rate at the start.", type=float),

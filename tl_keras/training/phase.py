@@ -91,7 +91,7 @@ def train_phase(
         KeyboardInterrupt: Ctrl-C; with `resumable` after a checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    steps = steps_per_epoch(len(train), phase.batch_size, device.replicas)
+    steps = steps_per_epoch(len(train), phase.images_per_step, device.replicas)
     if not steps:
         raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
     with device.strategy.scope():
@@ -118,7 +118,7 @@ def train_phase(
         on = f"{device.precision}, {device.replicas} replicas"
         checkpoint = Checkpoint(folder / "checkpoints", on, minutes, history, [*schedule, best])
     callbacks = [*schedule, *_averaging(phase), best, TimeLimit(at_most), *_tensorboard(config, folder)]
-    validation = evaluation_batches(val, phase.batch_size, device.replicas)
+    validation = evaluation_batches(val, phase.images_per_step, device.replicas)
     started = time.monotonic()
     try:
         epoch, batch = checkpoint.prepare(model, validation.take(1)) if checkpoint else (0, 0)
@@ -126,7 +126,7 @@ def train_phase(
             training_batches(
                 train,
                 config.augment,
-                batch_size=phase.batch_size,
+                batch_size=phase.images_per_step,
                 epochs=phase.epochs,
                 seed=config.runtime.seed,
                 sampling=config.data.sampling,

@@ -57,9 +57,9 @@ def against_scratch(
     )
     train_phase(scratch, train, val, config, phase, device, (folder / GAIN_FILE).parent, at_most=seconds)
     epochs = int(scratch.optimizer.iterations) / steps_per_epoch(
-        len(train), phase.batch_size, device.replicas
+        len(train), phase.images_per_step, device.replicas
     )
-    theirs, targets = probabilities(scratch, evaluation_batches(val, config.train.batch_size))
+    theirs, targets = probabilities(scratch, evaluation_batches(val, config.train.images_per_step))
     gain = transfer_gain(ours, theirs, targets, config.data.task, seconds=seconds, epochs=epochs)
     write_text(folder / GAIN_FILE, json.dumps(gain.to_dict(), indent=2) + "\n")
     return gain

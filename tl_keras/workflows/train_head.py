@@ -108,7 +108,7 @@ def _compare_with_scratch(
     done: PhaseResult, folder: Path,
 ) -> None:  # fmt: skip
     """Train the same network from scratch, for as long as features and head take, and compare."""
-    ours, _ = probabilities(model, evaluation_batches(val, stored.config.train.batch_size))
+    ours, _ = probabilities(model, evaluation_batches(val, stored.config.train.images_per_step))
     seconds = done.seconds
     if frozen is not None:
         seconds += len(stored.prepared.split("train")) * frozen.seconds_per_image()
