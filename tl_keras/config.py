@@ -221,7 +221,7 @@ class PhaseConfig(Section):
     epochs: int = Field(30, ge=1)
     """At most this many passes over the training images."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 32
-    """Images per step, over all replicas. `auto`: 32, halved until they fit into memory, while `accumulate` is
+    """Images per step, over all replicas. `auto`: 32, halved until they fit into memory; `accumulate` is then
     doubled."""
     accumulate: int = Field(1, ge=1)
     """The weights change after so many steps, by the mean of their gradients."""
@@ -323,7 +323,7 @@ class RuntimeConfig(Section):
     """Decides splits, initial weights, order, augmentation and dropout."""
     strategy: Literal["auto", "none", "mirrored", "multi_worker"] = "auto"
     """`mirrored`: over the GPUs of this machine, or its logical CPUs where there are none. `multi_worker`:
-    over the processes that TF_CONFIG names. `auto`: the latter with TF_CONFIG, the former with several GPUs."""
+    over the processes of TF_CONFIG. `auto`: the latter with TF_CONFIG, the former with several GPUs."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """`auto` is mixed on GPUs that gain from it, float32 elsewhere."""
     checkpoint_minutes: float = Field(1.0, gt=0)
