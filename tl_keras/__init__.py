@@ -1,8 +1,8 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`inspect`, `fit`, `cross_validate`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`,
-`backbones`, `runs`, `cache`.
+`inspect`, `fit`, `cross_validate`, `unfreeze_and_finetune`, `resume`, `evaluate`, `predict`, `export`,
+`pretrain`, `backbones`, `runs`, `cache`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.inspect import inspect
     from tl_keras.workflows.predict import predict
     from tl_keras.workflows.pretrain import pretrain
+    from tl_keras.workflows.resume import resume
     from tl_keras.workflows.runs import runs
     from tl_keras.workflows.unfreeze_and_finetune import unfreeze_and_finetune
 
@@ -41,15 +42,19 @@ __all__ = [
     "predict",
     "pretrain",
     "pretraining_defaults",
+    "resume",
     "runs",
     "unfreeze_and_finetune",
 ]
 
 
+TRAINING = ("fit", "cross_validate", "unfreeze_and_finetune", "resume", "pretrain")
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
-    if name in ("fit", "cross_validate", "unfreeze_and_finetune", "pretrain", "evaluate", "export"):
+    if name in TRAINING or name in ("evaluate", "export"):
         importlib.import_module("tl_keras.runtime").import_tensorflow()
     settings = name in ("Config", "load_config", "pretraining_defaults")
     module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")

@@ -12,23 +12,26 @@ saved_models/NAME/
     exports/          what was shipped
 
 A run of `tlk pretrain` also has backbone.weights.h5, the network without its head, and source.json about it;
-one with a baseline has phases/1-head/baseline/. See `unfinished` for runs that were stopped.
+one with a baseline has phases/1-head/baseline/. See `unfinished` for what was stopped.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from tl_keras.config import Config, load_config
 from tl_keras.errors import RunError, did_you_mean
-from tl_keras.files import sweep, written_aside
+from tl_keras.files import remove, sweep, write_text
 
 DEFAULT_RUNS_DIR = Path("saved_models")
 
@@ -70,6 +73,10 @@ class Run:
     @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
+
+    @property
+    def predictions_file(self) -> Path:
+        return self.folder / "predictions.csv"
 
     @property
     def phases_dir(self) -> Path:
@@ -124,33 +131,20 @@ def list_runs(runs_dir: Path) -> list[Run]:
     return sorted(runs, key=lambda run: run.model_file.stat().st_mtime, reverse=True)
 
 
-@contextmanager
-def new_run(runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Iterator[tuple[Run, Path]]:
-    """Yield a run to be written and the folder at which it appears when the block ends without an error.
-
-    Args:
-        runs_dir: The folder of all runs.
-        name: The wished name.
-        exact: Whether the name was the user's; otherwise a number is added when it is taken.
-        overwrite: Whether a run of that name is replaced (at the very end, so a failure loses nothing).
-
-    Raises:
-        RunError: The name is taken, or nothing can be written there.
-    """
-    with ExitStack() as stack:
-        folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
-        aside = stack.enter_context(written_aside(folder))
-        aside.mkdir()
-        yield Run(aside), folder
-
-
 def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite: bool) -> Path:
     """Lock and return the folder of a new run: `name`, else `name-2`, `name-3`, ... when not exact.
 
     What killed processes left beside it is cleared up.
 
+    Args:
+        stack: What holds the lock.
+        runs_dir: The folder of all runs.
+        name: The wished name.
+        exact: Whether the name was the user's; otherwise a number is added when it is taken.
+        overwrite: Whether a run of that name may be replaced.
+
     Raises:
-        RunError: The name cannot be a folder's.
+        RunError: The name cannot be a folder's, or nothing can be written there.
         NameTaken: It is taken, and `exact`.
     """
     if Path(name).name != name or name.startswith("."):
@@ -192,18 +186,32 @@ def locked(folder: Path) -> Iterator[None]:
     """
     folder = folder.absolute()
     locks = folder.parent / ".locks"
-    lock = FileLock(locks / folder.name)
+    lock, holder = FileLock(locks / folder.name), locks / f"{folder.name}.holder"
     try:
         locks.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise NameTaken(f"{folder} is being written by another process; wait for it to end.") from None
+        raise NameTaken(f"{folder} is being written by {_told(holder)}; wait for it to end.") from None
     except OSError as error:
         raise RunError(f"Cannot write into {folder.parent}: {error.strerror or error}.") from None
     try:
+        write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}")
         yield
     finally:
+        remove(holder)
         lock.release()
+
+
+def _told(holder: Path) -> str:
+    """Return who says to hold a lock; a lock without that has only just been taken."""
+    try:
+        return holder.read_text(encoding="utf-8")
+    except OSError:
+        return "another process"
+
+
+def _now() -> str:
+    return datetime.now().isoformat(sep=" ", timespec="seconds")
 
 
 def _not_found(folder: Path) -> str:

@@ -1,101 +1,158 @@
-"""Runs that can be stopped and gone on with."""
+"""What can be stopped and gone on with: new runs, and fine-tunings of finished ones.
+
+They lie in `.unfinished/` beside the runs, or in the run: its settings, and what is written so far. Only what
+holds a checkpoint stays there; anything else would begin at the beginning anyway.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from tl_keras.config import Config
+from tl_keras.config import Config, load_config
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.files import remove, remove_asides, replace, write_text
 from tl_keras.run import Run, claim
 
 UNFINISHED = ".unfinished"
-"""The folder in `saved_models/` where they lie."""
-KEPT = "Interrupted. What was done is kept: the same command goes on with it."
-OF_NO_INFLUENCE = (
-    "data.cache_mb", "finetune.", "baseline", "runtime.checkpoint_minutes", "runtime.tensorboard",
-)  # fmt: skip
-"""Settings that may change while a run is unfinished."""
+CONFIG = "config.yaml"
+OF_NO_INFLUENCE = ("data.cache_mb", "runtime.checkpoint_minutes", "runtime.tensorboard", "runtime.strategy")
+"""Settings that may change while something is unfinished."""
 
 
 def list_unfinished(runs_dir: Path) -> list[Run]:
-    """Return the runs that were stopped and can go on, by name."""
+    """Return the new runs that were stopped and can go on, by name."""
     runs = [Run(folder) for folder in sorted((runs_dir / UNFINISHED).glob("[!.]*"))]
     return [run for run in runs if run.checkpoints]
 
 
+def unfinished_run(folder: Path) -> Run | None:
+    """Return what there is of the run that would be at `folder`, if it was stopped and can go on."""
+    run = Run(folder.parent / UNFINISHED / folder.name)
+    return run if run.checkpoints else None
+
+
+def unfinished_phase(run: Run) -> Path | None:
+    """Return the folder of a phase of a finished run that was stopped and can go on."""
+    found = sorted((run.folder / UNFINISHED).glob("[!.]*"))
+    return next((folder for folder in found if _checkpoints(folder)), None)
+
+
 @contextmanager
 def resumable_run(
-    runs_dir: Path, name: str, config: Config, *, exact: bool, overwrite: bool
+    runs_dir: Path, name: str, config: Config, *, exact: bool, overwrite: bool, unused: tuple[str, ...] = ()
 ) -> Iterator[tuple[Run, Path]]:
-    """Like `new_run`, but what a stopped block wrote stays when it holds a checkpoint.
+    """Yield a run to be written and the folder at which it appears when the block ends without an error.
 
-    The next call with the same name and the same settings gets it back. It lies in UNFINISHED until then.
+    What a stopped block wrote stays when it holds a checkpoint; the next call with the same name and the same
+    settings gets it back.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The wished name.
+        config: All settings.
+        exact: Whether the name was the user's; otherwise a number is added when it is taken.
+        overwrite: Whether a run of that name is replaced, at the very end, so that a failure loses nothing;
+            and an unfinished one with other settings, as soon as the new run has a checkpoint of its own.
+        unused: Beginnings of paths of settings that decide nothing here.
 
     Raises:
-        RunError: As `new_run`; or what lies there was begun with other settings and `overwrite` is not given.
-            With it, that is lost as soon as the new run has a checkpoint of its own.
+        RunError: The name is taken, nothing can be written there, or what is unfinished was begun with other
+            settings.
         KeyboardInterrupt: With a text for people when the run can go on.
     """
     with ExitStack() as stack:
         folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
-        run = Run(runs_dir / UNFINISHED / folder.name)
-        discarded = run.folder.with_name(f".{run.name}.discarded")
-        _restore(run, discarded)
-        if run.folder.exists() and (changed := _differences(run, config)):
-            if not overwrite:
-                raise RunError(_other_settings(run, changed))
-            run.folder.rename(discarded)
-        remove_asides(run.folder)
-        write_text(run.config_file, config.to_yaml())
-        try:
-            yield run, folder
-        except BaseException as error:
-            if isinstance(error, TrainingError):
-                remove(run.folder)  # the same settings would lead there again
-            _restore(run, discarded)
-            if isinstance(error, KeyboardInterrupt) and run.checkpoints:
-                raise KeyboardInterrupt(KEPT) from error
-            raise
-        replace(run.folder, folder)
-        remove(discarded)
-        with suppress(OSError):
-            run.folder.parent.rmdir()  # if it was the only one
-        for checkpoint in Run(folder).checkpoints:
-            remove(checkpoint.parent)
+        aside = runs_dir / UNFINISHED / folder.name
+        with _resumable(aside, folder, config, folder, overwrite=overwrite, unused=unused):
+            yield Run(aside), folder
 
 
-def _restore(run: Run, discarded: Path) -> None:
-    """Remove a run that got no further than its beginning, and put back the one that it was to replace."""
-    if not run.checkpoints:
-        remove(run.folder)
+@contextmanager
+def resumable_phase(run: Run, name: str, config: Config, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a folder that becomes a phase of a finished run when the block ends without an error.
+
+    As with `resumable_run`, what can go on stays.
+    """
+    aside, folder = run.folder / UNFINISHED / name, run.phases_dir / name
+    with _resumable(aside, folder, config, run.folder, overwrite=overwrite, unused=("train.", "baseline")):
+        yield aside
+
+
+@contextmanager
+def _resumable(
+    aside: Path, destination: Path, config: Config, named: Path, *, overwrite: bool, unused: tuple[str, ...]
+) -> Iterator[None]:
+    discarded = aside.with_name(f".{aside.name}.discarded")
+    _restore(aside, discarded)
+    if aside.exists() and (changed := _differences(aside, config, (*OF_NO_INFLUENCE, *unused))):
+        if not overwrite:
+            raise RunError(_other_settings(named, changed))
+        aside.rename(discarded)
+    remove_asides(aside)
+    write_text(aside / CONFIG, config.to_yaml())
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, TrainingError):
+            remove(aside)  # the same settings would lead there again
+        _restore(aside, discarded)
+        _tidy(aside.parent)
+        if isinstance(error, KeyboardInterrupt) and _checkpoints(aside):
+            raise KeyboardInterrupt(f"Interrupted. Go on with: tlk resume {quote(str(named))}") from error
+        raise
+    replace(aside, destination)
+    remove(discarded)
+    remove_checkpoints(destination)
+    _tidy(aside.parent)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove what nothing will go on from, since it is finished."""
+    for checkpoints in list(folder.rglob("checkpoints")):
+        remove(checkpoints)
+
+
+def _checkpoints(folder: Path) -> bool:
+    return any(folder.rglob("checkpoints/[0-9]*.npz"))
+
+
+def _tidy(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()  # if nothing else is unfinished
+
+
+def _restore(aside: Path, discarded: Path) -> None:
+    """Remove what got no further than its beginning, and put back what it was to replace."""
+    if not _checkpoints(aside):
+        remove(aside)
         if discarded.exists():
-            discarded.rename(run.folder)
+            discarded.rename(aside)
     remove(discarded)
 
 
-def _differences(run: Run, config: Config) -> list[str]:
-    """Return a line for each setting that decides the weights and is another in `run`."""
+def _differences(aside: Path, config: Config, ignored: tuple[str, ...]) -> list[str]:
+    """Return a line for each setting that decides the weights and was another when `aside` was begun."""
     try:
-        theirs = _flat(run.config().model_dump(mode="json"))
+        theirs = _flat(load_config(aside / CONFIG).model_dump(mode="json"))
     except ConfigError as error:
         return [f"  {error}"]
     ours = _flat(config.model_dump(mode="json"))
     return [
         f"  {path}: {theirs.get(path)!r} there, {ours.get(path)!r} asked for"
         for path in sorted({*theirs, *ours})
-        if theirs.get(path) != ours.get(path) and not path.startswith(OF_NO_INFLUENCE)
+        if theirs.get(path) != ours.get(path) and not path.startswith(ignored)
     ]
 
 
-def _other_settings(run: Run, changed: list[str]) -> str:
+def _other_settings(named: Path, changed: list[str]) -> str:
     return (
-        f"An unfinished run of the name {run.name} was begun with other settings:\n"
+        f"What is unfinished of {named} was begun with other settings:\n"
         + "\n".join(changed)
-        + "\nGo on with those settings, choose another --name, or begin anew with --overwrite."
+        + f"\nGo on with those settings (tlk resume {quote(str(named))}), or begin anew with --overwrite."
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     setting("--weights", "model.weights", "pretrained, none, a run of tlk pretrain, or a weights file."),
     setting("--resize", "data.resize", "squash, crop or pad."),
     setting("--features", "features", "on, or off: whole images in every epoch."),
+    setting("--transfer", "transfer", "frozen (train a head), full (all at once) or scratch."),
     setting("--task", "data.task", "multiclass or multilabel."),
     DATA_DIR,
     *SPLITTING,

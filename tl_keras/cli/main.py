@@ -19,6 +19,7 @@ from tl_keras.cli.inspect import inspect
 from tl_keras.cli.options import DEBUG
 from tl_keras.cli.predict import predict
 from tl_keras.cli.pretrain import pretrain
+from tl_keras.cli.resume import resume
 from tl_keras.cli.runs import runs
 from tl_keras.cli.unfreeze_and_finetune import unfreeze_and_finetune
 from tl_keras.errors import TlkError
@@ -54,6 +55,7 @@ for command in (
     inspect,
     fit,
     unfreeze_and_finetune,
+    resume,
     evaluate,
     predict,
     export,
@@ -105,7 +107,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, TlkError):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return "Out of memory. Try a smaller --batch-size, a smaller --image-size or a smaller --backbone."
+        return "Out of memory. Try --batch-size auto, a smaller --image-size or a smaller --backbone."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
     reason = (str(error).splitlines() or [""])[0]

@@ -60,10 +60,10 @@ SPLITTING = (
 )
 TRAINING = (
     setting("--epochs", "train.epochs", "At most this many epochs.", type=int),
-    setting("--batch-size", "train.batch_size", "Images per step.", type=int),
+    setting("--batch-size", "train.batch_size", "Images per step; auto: what fits into memory."),
     setting("--learning-rate", "train.learning_rate", "Rate at the start, or after a warm-up.", type=float),
     setting("--seed", "runtime.seed", "Decides splits, weights and order.", type=int),
-    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
+    setting("--strategy", "runtime.strategy", "auto, none, mirrored or multi_worker."),
     setting("--precision", "runtime.precision", "auto, float32, mixed_float16 or mixed_bfloat16."),
 )
 

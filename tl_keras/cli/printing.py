@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.fit import FitResult
     from tl_keras.workflows.predict import Prediction
     from tl_keras.workflows.pretrain import PretrainResult
+    from tl_keras.workflows.resume import Resumed
     from tl_keras.workflows.runs import RunSummary
     from tl_keras.workflows.unfreeze_and_finetune import FinetuneResult
 
@@ -96,6 +97,21 @@ def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
         result(done.before.headline())
     result(f"run: {done.run}")
     return None
+
+
+def print_resumed(done: Resumed | None, run: Path, *, as_json: bool) -> None:
+    """Print what the command that was stopped would have printed."""
+    from tl_keras.workflows.fit import FitResult
+    from tl_keras.workflows.pretrain import PretrainResult
+
+    if done is None:
+        _json({"run": str(run), "finished": True}) if as_json else result(f"{run} is finished.")
+    elif isinstance(done, FitResult):
+        print_fit(done, as_json=as_json)
+    elif isinstance(done, PretrainResult):
+        print_pretrain(done, as_json=as_json)
+    else:
+        print_finetune(done, as_json=as_json)
 
 
 def _finetune_json(done: FinetuneResult) -> dict[str, Any]:

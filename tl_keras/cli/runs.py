@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -17,9 +18,14 @@ def runs(runs_dir: Path, as_json: bool) -> None:
     """List the finished runs with their data, backbone, phase and accuracy, newest first."""
     from tl_keras.cli.printing import print_runs
     from tl_keras.console import warn
-    from tl_keras.unfinished import list_unfinished
+    from tl_keras.run import list_runs
+    from tl_keras.unfinished import list_unfinished, unfinished_phase
     from tl_keras.workflows.runs import runs as work
 
     print_runs(work(runs_dir), runs_dir, as_json=as_json)
     for run in list_unfinished(runs_dir):
-        warn(f"{run.name} is unfinished; the `tlk pretrain` that began it goes on when it is run again.")
+        warn(f"{run.name} is unfinished; go on with: tlk resume {quote(str(runs_dir / run.name))}")
+    for run in list_runs(runs_dir):
+        if unfinished_phase(run):
+            command = f"tlk resume {quote(str(run.folder))}"
+            warn(f"the fine-tuning of {run.name} is unfinished; go on with: {command}")

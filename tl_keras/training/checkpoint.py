@@ -19,6 +19,8 @@ from tl_keras.training.state import State, newest, write
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
 """What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""
+LEAST_SECONDS = 1.0
+"""Short epochs do not each have a checkpoint: writing one takes longer than they do."""
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -33,27 +35,48 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: Where the checkpoints lie.
-        device: Precision and replicas; a checkpoint of others is refused.
         minutes: Time between two of them within an epoch.
+        precision: Keras dtype policy; a checkpoint of another is refused.
+        steps: Steps per epoch; so is one of another number.
+        images_per_step: Over all replicas.
+        accumulate: Steps per update of the weights.
         history: The epochs so far.
         watched: Callbacks with a state.
     """
 
     def __init__(
-        self, folder: Path, device: str, minutes: float, history: History, watched: Sequence[Any]
+        self,
+        folder: Path,
+        *,
+        minutes: float,
+        precision: str,
+        steps: int,
+        images_per_step: int,
+        accumulate: int,
+        history: History,
+        watched: Sequence[Any],
     ) -> None:
         super().__init__()
         self._folder = folder
-        self._device = device
         self._interval = minutes * 60
+        self._precision = precision
+        self._steps = steps
+        self._images_per_step = images_per_step
+        self._accumulate = accumulate
         self._history = history
         self._watched = watched
         self._state = newest(folder)
+        self._restoring = self._state is not None
         self._epoch = 0
         self._interrupted = False
         self._handler: Any = None
-        self._saved = time.monotonic()
-        self._started = self._saved
+        self._started = time.monotonic()
+        self._saved = -1.0
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The epoch to go on with, from 0, and how many of its batches are done."""
+        return (self._state.epoch, self._state.batch) if self._state else (0, 0)
 
     @property
     def seconds(self) -> float:
@@ -61,37 +84,33 @@ class Checkpoint(keras.callbacks.Callback):
         before = self._state.seconds if self._state else 0.0
         return before + time.monotonic() - self._started
 
-    def prepare(self, model: Any, sample: Any) -> tuple[int, int]:
-        """Give a compiled model the weights and the optimizer state of the checkpoint, if there is one.
+    def prepare(self, model: Any, sample: Any) -> int:
+        """Get a compiled model ready; give it the weights and the optimizer state of the checkpoint first.
 
         Args:
             model: A compiled model.
             sample: A `tf.data` dataset of a batch of images and targets.
 
         Returns:
-            The epoch to go on with, from 0, and how many of its batches are done.
+            How many batches of its next epoch are done.
 
         Raises:
-            RunError: It was written while training on other devices.
+            RunError: It was written while training in another way.
         """
         self._listen()
         with model.distribute_strategy.scope():
             model.optimizer.build(model.trainable_variables)
         model.evaluate(sample, verbose=0)  # makes the variables of the metrics
-        if self._state is None:
-            return 0, 0
-        if self._state.device != self._device:
-            raise RunError(
-                f"This run was begun on {self._state.device}; here it would go on on {self._device}.\n"
-                "Go on where it was begun, or set runtime.precision and runtime.strategy and begin anew."
-            )
-        epoch, batch = self._state.epoch, self._state.batch
+        if self._state is None or not self._restoring:
+            return 0
+        self._require_same(self._state)
+        epoch, batch = self.position
         say(f"going on after an interruption: epoch {epoch + 1}, batch {batch + 1}")
         _assign(model.variables, self._state.arrays["model"])
         _assign(model.optimizer.variables, self._state.arrays["optimizer"])
         self._history.rows = list(self._state.rows)
         _skip(model, batch)
-        return epoch, batch
+        return batch
 
     def close(self) -> None:
         """Stop listening for Ctrl-C."""
@@ -100,7 +119,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._handler = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        if self._state is None:
+        if self._state is None or not self._restoring:
             return
         for callback, values in zip(self._watched, self._state.callbacks, strict=True):
             vars(callback).update(values)
@@ -109,24 +128,31 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
-        if self._state is not None and epoch == self._state.epoch:
+        if self._state is not None and self._restoring:
             _assign(self.model.metrics_variables, self._state.arrays["metrics"])
-        else:
+            self._restoring = False
+        elif self._is_due(min(LEAST_SECONDS, self._interval)):
             self._save(0)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        if self._state and (self._epoch, batch) < (self._state.epoch, self._state.batch):
+        if (self._epoch, batch) < self.position:
             return  # done before the interruption
-        if self._interrupted or time.monotonic() - self._saved >= self._interval:
+        if self._is_due(self._interval):
             self._save(batch + 1)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         if self._interrupted:
             raise KeyboardInterrupt
 
+    def _is_due(self, seconds: float) -> bool:
+        return self._interrupted or self._saved < 0 or time.monotonic() - self._saved >= seconds
+
     def _save(self, batch: int) -> None:
         state = State(
-            device=self._device,
+            precision=self._precision,
+            steps=self._steps,
+            images_per_step=self._images_per_step,
+            accumulate=self._accumulate,
             epoch=self._epoch,
             batch=batch,
             seconds=self.seconds,
@@ -144,9 +170,22 @@ class Checkpoint(keras.callbacks.Callback):
         if self._interrupted:
             raise KeyboardInterrupt
 
+    def _require_same(self, state: State) -> None:
+        if state.precision != self._precision:
+            raise RunError(
+                f"This run was begun in {state.precision}; here it would go on in {self._precision}.\n"
+                "Go on where it was begun, or set runtime.precision and begin anew with --overwrite."
+            )
+        if state.steps != self._steps:
+            raise RunError(
+                f"This run was begun with {state.steps} steps per epoch; over as many replicas as here there "
+                f"are {self._steps}, since all need the same number of images.\n"
+                "Go on with as many replicas as it was begun with, or begin anew with --overwrite."
+            )
+
     def _listen(self) -> None:
         """Let Ctrl-C wait for the end of the batch; a second one does not wait."""
-        if threading.current_thread() is not threading.main_thread():
+        if self._handler is not None or threading.current_thread() is not threading.main_thread():
             return
 
         def note(*_: object) -> None:
@@ -164,7 +203,7 @@ def _skip(model: Any, batches: int) -> None:
     The step stays wrapped until the model is compiled again; by then it passes every call on.
     """
     model.make_train_function()
-    step, left = model.train_function, batches
+    step, left = model.train_function, batches // model.steps_per_execution
 
     def skipping(iterator: Any) -> Any:
         nonlocal left

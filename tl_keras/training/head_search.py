@@ -14,8 +14,8 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 
 from tl_keras.config import Config, HeadConfig, ScheduleConfig
 from tl_keras.data.pipelines import Labelled
+from tl_keras.training.class_weights import balancing_weights, class_weights
 from tl_keras.training.head_bank import Floats, Lesson, train_bank
-from tl_keras.training.phase import balancing_weights, class_weights
 from tl_keras.training.statistics import column_statistics
 
 FOLDS = 3

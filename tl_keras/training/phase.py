@@ -6,9 +6,8 @@ import importlib.util
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,86 @@ import keras
 import tensorflow as tf
 
 from tl_keras.config import Config, PhaseConfig
-from tl_keras.console import say
+from tl_keras.console import say, warn
 from tl_keras.data.pipelines import (
     Labelled,
     evaluation_batches,
     steps_per_epoch,
     training_batches,
 )
-from tl_keras.data.sources.source import listed
-from tl_keras.errors import ConfigError, DataError, MissingExtra, did_you_mean
+from tl_keras.errors import DataError, MissingExtra, TrainingError
 from tl_keras.files import write_text
-from tl_keras.model_info import THRESHOLD, Task
+from tl_keras.model_info import THRESHOLD
+from tl_keras.training.best import Best
 from tl_keras.training.checkpoint import Checkpoint
+from tl_keras.training.class_weights import class_weights
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
-from tl_keras.training.optimizers import better_is, make_optimizer, schedule_callbacks
+from tl_keras.training.optimizers import carry_over, make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
+from tl_keras.training.state import newest
 
 MOST_TOGETHER = 64
+
+
+def _nothing() -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Part of a phase: `begin` decides what of the model trains in it."""
+
+    epochs: int
+    begin: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is trained on what, by which settings.
+
+    Attributes:
+        model: A classifier, or the upper part of one, which is trained on stored features.
+        train: What to train on, images or features.
+        val: The same for the images that early stopping and the choice of the best epoch look at.
+        config: For augmentation, sampling, task and seed.
+        phase: The settings of this phase.
+        device: What to train on.
+        stages: What trains for how long, one after another; None for `phase.epochs` of all that is trainable.
+        short_steps: Whether a step takes less time than Keras's look between two: then many are done at once.
+        layer_rates: Path of a variable -> by how much its learning rate is multiplied.
+        backbone_paths: Paths of the variables that `phase.l2_sp` holds back.
+    """
+
+    model: Any
+    train: Labelled
+    val: Labelled
+    config: Config
+    phase: PhaseConfig
+    device: DevicePlan
+    stages: Sequence[Stage] | None = None
+    short_steps: bool = False
+    layer_rates: Mapping[str, float] = field(default_factory=dict)
+    backbone_paths: frozenset[str] = frozenset()
+
+    @property
+    def all_stages(self) -> Sequence[Stage]:
+        return self.stages or [Stage(self.phase.epochs)]
+
+    @property
+    def epochs(self) -> int:
+        return sum(stage.epochs for stage in self.all_stages)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How many images make a step, and how many steps an update of the weights."""
+
+    images: int
+    accumulate: int
+
+    def halved(self) -> BatchSize:
+        """Return half as many images, of which twice as many steps make an update."""
+        return BatchSize(max(1, self.images // 2), self.accumulate * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +107,7 @@ class PhaseResult:
         val_loss: Loss on val in that epoch, as trained (with label smoothing when asked for).
         val_accuracy: Accuracy on val in that epoch.
         seconds: Duration of the training alone.
+        failure: Why it ended before its time, for people; empty when it did not.
     """
 
     epochs: int
@@ -53,110 +115,192 @@ class PhaseResult:
     val_loss: float
     val_accuracy: float
     seconds: float
+    failure: str = ""
+
+    def require_success(self, kept_in: Path) -> None:
+        """Raise what went wrong, after all has been written.
+
+        Raises:
+            TrainingError: The phase failed after its best epoch.
+        """
+        if self.failure:
+            raise TrainingError(
+                f"{self.failure}\n"
+                f"The weights of epoch {self.best_epoch}, the best until then, are in {kept_in}."
+            )
 
 
 def train_phase(
-    model: Any,
-    train: Labelled,
-    val: Labelled,
-    config: Config,
-    phase: PhaseConfig,
-    device: DevicePlan,
-    folder: Path,
-    *,
-    resumable: bool = False,
-    at_most: float = math.inf,
-    short_steps: bool = False,
+    lesson: Lesson, folder: Path, *, resumable: bool = True, at_most: float = math.inf
 ) -> PhaseResult:
-    """Train what is trainable in `model`, in place.
+    """Train what is trainable in the lesson's model, in place.
 
     Afterwards it has the weights of the best epoch by `phase.monitor`; `folder` holds `history.csv` and
-    `summary.json`.
+    `summary.json`. A loss that is no number, or grows beyond all bounds, ends the phase: with the weights of
+    the best epoch and `failure` if there is one.
 
     Args:
-        model: A classifier, or the upper part of one, which is trained on stored features.
-        train: What to train on, images or features.
-        val: The same for the images that early stopping and the choice of the best epoch look at.
-        config: For augmentation, sampling, task and seed.
-        phase: The settings of this phase.
-        device: What to train on.
+        lesson: What to train on what.
         folder: Where the phase's files go.
         resumable: Write checkpoints into `folder`, and go on from the newest one there.
-        short_steps: Whether a step takes less time than Keras's look between two: then many are done at once.
         at_most: Seconds after the first batch, after which the training ends with the batch.
 
     Raises:
-        TrainingError: The loss is no number any more.
+        TrainingError: The loss failed before the first epoch was over.
         DataError: An image could be read when it was checked, and cannot any more.
         KeyboardInterrupt: Ctrl-C; with `resumable` after a checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    steps = steps_per_epoch(len(train), phase.images_per_step, device.replicas)
-    if not steps:
-        raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
-    with device.strategy.scope():
-        _compile(
-            model,
-            phase,
-            config.data.task,
-            device,
-            steps,
-            together=_steps_together(steps) if short_steps and device.replicas == 1 else 1,
-        )
-    best = keras.callbacks.EarlyStopping(
-        monitor=phase.monitor,
-        mode=better_is(phase),
-        patience=phase.early_stopping or phase.epochs,
-        restore_best_weights=True,
-    )
-    history = History(folder / "history.csv")
-    reporter = Reporter(phase.epochs if math.isinf(at_most) else None, steps)
-    schedule = schedule_callbacks(phase)
-    checkpoint = None
-    if resumable:
-        minutes = config.runtime.checkpoint_minutes
-        on = f"{device.precision}, {device.replicas} replicas"
-        checkpoint = Checkpoint(folder / "checkpoints", on, minutes, history, [*schedule, best])
-    callbacks = [*schedule, *_averaging(phase), best, TimeLimit(at_most), *_tensorboard(config, folder)]
-    validation = evaluation_batches(val, phase.images_per_step, device.replicas)
-    started = time.monotonic()
-    try:
-        epoch, batch = checkpoint.prepare(model, validation.take(1)) if checkpoint else (0, 0)
+    phase = lesson.phase
+    state = newest(folder / "checkpoints") if resumable else None
+    size = BatchSize(phase.images_per_step, phase.accumulate)
+    if state is not None:
+        size = BatchSize(state.images_per_step, state.accumulate)
+    begun_with = lesson.model.get_weights() if phase.batch_size == "auto" else []
+    while True:
+        try:
+            return _Training(lesson, size, folder, resumable=resumable, at_most=at_most).run()
+        except tf.errors.ResourceExhaustedError:
+            if phase.batch_size != "auto" or size.images <= lesson.device.replicas:
+                raise
+            size = size.halved()
+            warn(f"out of memory: now {size.images} images per step, {size.accumulate} steps per update")
+            lesson.model.set_weights(begun_with)
+
+
+class _Training:
+    """A phase with one batch size."""
+
+    def __init__(
+        self, lesson: Lesson, size: BatchSize, folder: Path, *, resumable: bool, at_most: float
+    ) -> None:
+        self._lesson = lesson
+        self._size = size
+        self._folder = folder
+        self._steps = steps_per_epoch(len(lesson.train), size.images, lesson.device.replicas)
+        if not self._steps:
+            found = len(lesson.train)
+            raise DataError(f"{found} training images are too few for {lesson.device.replicas} replicas.")
+        epochs = None if math.isfinite(at_most) else lesson.epochs
+        self._best = Best(lesson.phase)
+        self._history = History(folder / "history.csv")
+        self._reporter = Reporter(epochs, self._steps, _of_knowing_nothing(lesson))
+        watched = [*schedule_callbacks(lesson.phase), self._best]
+        self._callbacks = [
+            *watched[:-1], *_averaging(lesson.phase), self._best, TimeLimit(at_most),
+            *_tensorboard(lesson.config, folder), self._history, self._reporter,
+        ]  # fmt: skip
+        self._checkpoint = None
+        if resumable:
+            # Last, so that it takes what the others have become, and sets them again after their own start.
+            self._checkpoint = Checkpoint(
+                folder / "checkpoints",
+                minutes=lesson.config.runtime.checkpoint_minutes,
+                precision=lesson.device.precision,
+                steps=self._steps,
+                images_per_step=size.images,
+                accumulate=size.accumulate,
+                history=self._history,
+                watched=watched,
+            )
+            self._callbacks.append(self._checkpoint)
+
+    def run(self) -> PhaseResult:
+        """Train all stages."""
+        started = time.monotonic()
+        epoch, _ = self._checkpoint.position if self._checkpoint else (0, 0)
+        first = 0
+        try:
+            for stage in self._lesson.all_stages:
+                last = first + stage.epochs
+                if epoch < last and not self._reporter.failure:
+                    self._train(stage, max(first, epoch), last)
+                first = last
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except tf.errors.OpError as error:
+            raise (self._lesson.train.failure or self._lesson.val.failure or error) from error
+        finally:
+            self._reporter.close()
+            if self._checkpoint:
+                self._checkpoint.close()
+        return self._result(self._checkpoint.seconds if self._checkpoint else time.monotonic() - started)
+
+    def _train(self, stage: Stage, epoch: int, last: int) -> None:
+        """Train one stage from `epoch` on, or from the position of the checkpoint in that epoch."""
+        lesson, model = self._lesson, self._lesson.model
+        validation = evaluation_batches(lesson.val, self._size.images, lesson.device.replicas)
+        before = model.optimizer if self._history.rows else None
+        with lesson.device.strategy.scope():
+            stage.begin()
+            self._compile()
+            if before is not None:
+                model.optimizer.build(model.trainable_variables)
+                carry_over(before, model.optimizer)
+        batch = self._checkpoint.prepare(model, validation.take(1)) if self._checkpoint else 0
         model.fit(
             training_batches(
-                train,
-                config.augment,
-                batch_size=phase.images_per_step,
-                epochs=phase.epochs,
-                seed=config.runtime.seed,
-                sampling=config.data.sampling,
-                class_weights=class_weights(train, phase),
-                replicas=device.replicas,
+                lesson.train,
+                lesson.config.augment,
+                batch_size=self._size.images,
+                epochs=last,
+                seed=lesson.config.runtime.seed,
+                sampling=lesson.config.data.sampling,
+                class_weights=class_weights(lesson.train, lesson.phase),
+                replicas=lesson.device.replicas,
                 # One batch stays when all are done: Keras looks at one before it starts.
-                start=min(epoch * steps + batch, phase.epochs * steps - 1),
+                start=min(epoch * self._steps + batch, last * self._steps - 1),
             ),
-            epochs=phase.epochs,
+            epochs=last,
             initial_epoch=epoch,
-            steps_per_epoch=steps,
+            steps_per_epoch=self._steps,
             validation_data=validation,
-            callbacks=[*callbacks, history, reporter, *([checkpoint] if checkpoint else [])],
+            callbacks=self._callbacks,
             shuffle=False,
             verbose=0,
         )
-    except tf.errors.OpError as error:
-        raise (train.failure or val.failure or error) from error
-    finally:
-        reporter.close()
-        if checkpoint:
-            checkpoint.close()
-    seconds = checkpoint.seconds if checkpoint else time.monotonic() - started
-    result = _result(history.rows, best.best_epoch, seconds)
-    say(
-        f"kept: the weights of epoch {result.best_epoch} of {result.epochs}, the best by {phase.monitor} "
-        f"(val accuracy {result.val_accuracy:.4f}, val loss {result.val_loss:.4f})"
-    )
-    write_text(folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
-    return result
+
+    def _compile(self) -> None:
+        lesson = self._lesson
+        multilabel = lesson.config.data.task == "multilabel"
+        loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
+        together = _steps_together(self._steps) if lesson.short_steps and lesson.device.replicas == 1 else 1
+        lesson.model.compile(
+            optimizer=make_optimizer(
+                lesson.phase,
+                self._steps,
+                epochs=lesson.epochs,
+                images_per_step=self._size.images,
+                accumulate=self._size.accumulate,
+                factors=lesson.layer_rates,
+                anchored=lesson.backbone_paths,
+            ),
+            loss=loss(label_smoothing=lesson.phase.label_smoothing),
+            metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
+            jit_compile=lesson.device.jit_compile,
+            steps_per_execution=together,
+        )
+
+    def _result(self, seconds: float) -> PhaseResult:
+        rows, failure = self._history.rows, self._reporter.failure
+        if failure and not (self._best.best_weights and math.isfinite(self._best.best)):
+            raise TrainingError(failure)
+        best = next(row for row in rows if row["epoch"] == self._best.best_epoch)
+        result = PhaseResult(
+            epochs=len(rows),
+            best_epoch=self._best.best_epoch + 1,
+            val_loss=best["val_loss"],
+            val_accuracy=best["val_accuracy"],
+            seconds=round(seconds, 2),
+            failure=failure,
+        )
+        say(
+            f"kept: the weights of epoch {result.best_epoch} of {result.epochs}, the best by "
+            f"{self._lesson.phase.monitor} "
+            f"(val accuracy {result.val_accuracy:.4f}, val loss {result.val_loss:.4f})"
+        )
+        write_text(self._folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
+        return result
 
 
 class TimeLimit(keras.callbacks.Callback):
@@ -184,18 +328,9 @@ def _steps_together(steps: int) -> int:
     return max(number for number in range(1, MOST_TOGETHER + 1) if steps % number == 0)
 
 
-def _compile(
-    classifier: Any, phase: PhaseConfig, task: Task, device: DevicePlan, steps: int, *, together: int
-) -> None:
-    multilabel = task == "multilabel"
-    loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
-    classifier.compile(
-        optimizer=make_optimizer(phase, steps),
-        loss=loss(label_smoothing=phase.label_smoothing),
-        metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
-        jit_compile=device.jit_compile,
-        steps_per_execution=together,
-    )
+def _of_knowing_nothing(lesson: Lesson) -> float:
+    """Return the loss of a model that thinks all answers equally probable."""
+    return math.log(2 if lesson.config.data.task == "multilabel" else max(2, len(lesson.train.classes)))
 
 
 def _right(targets: Any, probabilities: Any) -> Any:
@@ -220,41 +355,3 @@ def _tensorboard(config: Config, folder: Path) -> list[Any]:
     if importlib.util.find_spec("tensorboard") is None:
         raise MissingExtra("runtime.tensorboard", "tensorboard")
     return [keras.callbacks.TensorBoard(folder / "tensorboard")]
-
-
-def _result(rows: list[dict[str, float]], best_epoch: int, seconds: float) -> PhaseResult:
-    best = rows[best_epoch]
-    return PhaseResult(len(rows), best_epoch + 1, best["val_loss"], best["val_accuracy"], round(seconds, 2))
-
-
-def class_weights(loader: Labelled, phase: PhaseConfig) -> list[float] | None:
-    """Return a weight per class, as the settings say; None where all weigh the same."""
-    if isinstance(phase.class_weight, dict):
-        return [phase.class_weight.get(name, 1.0) for name in loader.classes]
-    return balancing_weights(loader) if phase.class_weight == "balanced" else None
-
-
-def balancing_weights(loader: Labelled) -> list[float]:
-    """Return a weight per class such that every class counts the same and the mean weight of images is 1."""
-    counts = Counter(example.label for example in loader.examples)
-    return [len(loader) / (len(loader.classes) * counts[name]) for name in loader.classes]
-
-
-def require_known_classes(config: Config, classes: Sequence[str]) -> None:
-    """Refuse weights of classes that there are not, and weights that leave nothing to learn.
-
-    Raises:
-        ConfigError: `class_weight` of a phase has such.
-    """
-    for section, phase in (("train", config.train), ("finetune", config.finetune)):
-        weights = phase.class_weight
-        if not isinstance(weights, dict):
-            continue
-        unknown = [name for name in weights if name not in classes]
-        if unknown:
-            raise ConfigError(
-                f"{section}.class_weight: there is no class {unknown[0]!r}."
-                f"{did_you_mean(unknown[0], classes)} The classes are: {listed(classes)}."
-            )
-        if not any(weights.get(name, 1.0) for name in classes):
-            raise ConfigError(f"{section}.class_weight: every class weighs 0, so nothing can be learnt.")

@@ -10,17 +10,29 @@ from contextlib import ExitStack
 import keras
 
 from tl_keras.console import progress, say
-from tl_keras.errors import TrainingError
 
+EXPLODED = 3
+"""A training loss of so many times that of knowing nothing, after the first epoch, will not come down."""
 LINE_SECONDS = 0.5
 """Shorter epochs have no bar, and not each of them a line."""
 
 
 class Reporter(keras.callbacks.Callback):
-    """Prints a line per epoch, fewer if they are short, and stops when the loss is no number any more."""
+    """Prints a line per epoch, fewer if they are short, and ends a training that has failed.
 
-    def __init__(self, epochs: int | None, steps_per_epoch: int) -> None:
+    Args:
+        epochs: Of the whole phase, if that is known.
+        steps_per_epoch: Batches of each.
+        of_knowing_nothing: The loss of a model that thinks all answers equally probable.
+
+    Attributes:
+        failure: Why it was ended, for people; empty as long as it was not.
+    """
+
+    def __init__(self, epochs: int | None, steps_per_epoch: int, of_knowing_nothing: float) -> None:
         super().__init__()
+        self.failure = ""
+        self._bound = EXPLODED * of_knowing_nothing
         self._of = f"/{epochs}" if epochs else ""
         self._steps = steps_per_epoch
         self._stack = ExitStack()
@@ -29,6 +41,7 @@ class Reporter(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._started = time.monotonic()
+        self._epoch = epoch
         self._done = 0
         self._advance: Callable[[int], None] | None = None
         if self._seconds >= LINE_SECONDS:
@@ -41,27 +54,32 @@ class Reporter(keras.callbacks.Callback):
         self._done = batch + 1
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            self.close()
-            raise TrainingError(
-                f"The loss became {loss} in batch {batch + 1} at learning rate {self._rate():.3g}. "
-                "Try a rate ten times lower, e.g. --learning-rate "
-                f"{self._rate() / 10:.1g}."
-            )
+            self._fail(f"The loss became {loss} in epoch {self._epoch + 1}, batch {batch + 1},")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.close()
+        logs = logs or {}
+        if epoch and logs["loss"] > self._bound:
+            self._fail(f"The loss grew to {logs['loss']:.3g} in epoch {epoch + 1},")
         now = time.monotonic()
         self._seconds = now - self._started
         if now - self._said < LINE_SECONDS:
             return
         self._said = now
-        logs = logs or {}
         values = "  ".join(f"{name} {logs[name]:.4f}" for name in sorted(logs) if name != "learning_rate")
         say(f"epoch {epoch + 1}{self._of}  {values}  rate {self._rate():.2g}  {self._seconds:.1f} s")
 
     def close(self) -> None:
         """Take the bar off the terminal."""
         self._stack.close()
+
+    def _fail(self, what: str) -> None:
+        rate = self._rate()
+        self.failure = (
+            f"{what} at learning rate {rate:.3g}. Try a rate ten times lower, e.g. --learning-rate "
+            f"{rate / 10:.1g}, or a limit to the gradients (clip_norm: 1)."
+        )
+        self.model.stop_training = True
 
     def _rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

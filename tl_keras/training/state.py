@@ -22,7 +22,10 @@ class State:
     """The values of a checkpoint.
 
     Attributes:
-        device: What it was trained on, as far as weights and positions depend on it.
+        precision: Keras dtype policy it was trained in.
+        steps: Steps per epoch.
+        images_per_step: Over all replicas.
+        accumulate: Steps per update of the weights.
         epoch: The epoch to go on with, from 0.
         batch: Batches of that epoch that are done.
         seconds: Training time so far.
@@ -31,7 +34,10 @@ class State:
         arrays: Weights of the model, of its optimizer, sums of its metrics, and the best weights so far.
     """
 
-    device: str
+    precision: str
+    steps: int
+    images_per_step: int
+    accumulate: int
     epoch: int
     batch: int
     seconds: float

@@ -13,7 +13,7 @@ from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.transfer import TransferGain, transfer_gain
 from tl_keras.files import write_text
 from tl_keras.training.device import DevicePlan
-from tl_keras.training.phase import train_phase
+from tl_keras.training.phase import Lesson, train_phase
 from tl_keras.workflows.new_classifier import build
 from tl_keras.workflows.stored import GAIN_FILE
 
@@ -55,7 +55,8 @@ def against_scratch(
         early_stopping=0,
         monitor=config.train.monitor,
     )
-    train_phase(scratch, train, val, config, phase, device, (folder / GAIN_FILE).parent, at_most=seconds)
+    lesson = Lesson(scratch, train, val, config, phase, device)
+    train_phase(lesson, (folder / GAIN_FILE).parent, resumable=False, at_most=seconds)
     epochs = int(scratch.optimizer.iterations) / steps_per_epoch(
         len(train), phase.images_per_step, device.replicas
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,22 +11,21 @@ import keras
 
 from tl_keras.config import Config, pretraining_defaults
 from tl_keras.console import say
-from tl_keras.data import manifest
-from tl_keras.data.prepare import Prepared, prepare
+from tl_keras.data.prepare import Prepared
 from tl_keras.data.sources.read import read_source
-from tl_keras.data.sources.source import Source
-from tl_keras.errors import ConfigError, RunError
+from tl_keras.errors import ConfigError
 from tl_keras.evaluation.report import Report
 from tl_keras.exporting.keras_file import save_classifier
-from tl_keras.files import remove, write_text
-from tl_keras.inspection.inspected import inspected
+from tl_keras.files import write_text
 from tl_keras.models.assemble import as_float32, backbone_of
 from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, round_kernels, save_backbone
-from tl_keras.run import DEFAULT_RUNS_DIR, Run
+from tl_keras.run import DEFAULT_RUNS_DIR
+from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import plan_devices
-from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
+from tl_keras.training.phase import Lesson, PhaseResult, train_phase
 from tl_keras.unfinished import resumable_run
 from tl_keras.version import __version__
+from tl_keras.workflows.begun import begun_with, prepared
 from tl_keras.workflows.new_classifier import (
     build,
     run_name,
@@ -36,9 +33,11 @@ from tl_keras.workflows.new_classifier import (
     with_kept_exclusions,
     write_run,
 )
-from tl_keras.workflows.stored import StoredRun, read_examples
+from tl_keras.workflows.stored import StoredRun
 
 PHASE = "1-pretrain"
+UNUSED = ("finetune.", "baseline", "transfer", "features")
+"""Settings that `pretrain` does not look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,61 +92,28 @@ def pretrain(
     source = read_source(config.data)
     require_known_classes(config, source.classes)
     wish = name or f"{run_name(config)}-source"
-    unfinished = resumable_run(Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite)
+    unfinished = resumable_run(
+        Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite, unused=UNUSED
+    )
     with unfinished as (run, final):
-        begun_with = _begun_with(run, source, overwrite=overwrite)
+        begun = begun_with(run, source, overwrite=overwrite)
         classifier, info = build(config, source.classes, device, PHASE, frozen=False)
         say(f"{config.model.backbone} from random weights, {classifier.count_params():,} of them")
         say(f"on {device.description}, {device.precision}")
-        prepared = begun_with or _prepared(run, source, config)
-        stored = StoredRun(run, with_kept_exclusions(config, run, final), info, prepared)
+        images = begun or prepared(run, source, config)
+        stored = StoredRun(run, with_kept_exclusions(config, run, final), info, images)
         folder = run.phases_dir / PHASE
         with stored.loader("train") as train, stored.loader("val") as val:
-            phase = train_phase(classifier, train, val, config, config.train, device, folder, resumable=True)
+            phase = train_phase(Lesson(classifier, train, val, config, config.train, device), folder)
         classifier = as_float32(classifier)
         # Before the figures, which are then those of the file.
         round_kernels(backbone_of(classifier))
         save_backbone(backbone_of(classifier), run.folder / WEIGHTS_FILE)
         save_classifier(classifier, info, folder / "model.keras")
-        report = write_run(stored, classifier, classifier, stored.loader(prepared.reported_split))
+        report = write_run(stored, classifier, classifier, stored.loader(images.reported_split))
         write_text(run.folder / SOURCE_FILE, _source_info(stored, report).to_json())
+    phase.require_success(final)
     return PretrainResult(final, final / WEIGHTS_FILE, report, phase)
-
-
-def _begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None:
-    """Return the checked images of a run that goes on; None for a new one, or one that begins anew.
-
-    Raises:
-        RunError: The images are not those that it was begun with, and `overwrite` is not given.
-    """
-    if not run.manifest_file.is_file():
-        return None
-    examples = read_examples(run)
-    before, now = ({(e.path, e.label, e.is_excluded) for e in part} for part in (examples, source.examples))
-    newer = _changed_after(run.manifest_file, before & now)
-    if before == now and not newer:
-        return Prepared(examples, source.classes)
-    if overwrite:
-        remove(run.phases_dir)
-        return None
-    raise RunError(
-        f"The images have changed since this run was begun: {len(now - before)} are new, "
-        f"{len(before - now)} are gone, {newer} were written anew.\n"
-        "Bring back what there was, choose another --name, or begin anew with --overwrite."
-    )
-
-
-def _changed_after(manifest_file: Path, images: Iterable[tuple[str, str, bool]]) -> int:
-    """Return how many image files were written after the manifest was."""
-    checked = manifest_file.stat().st_mtime
-    return sum(os.stat(path).st_mtime > checked for path, *_ in images if os.path.exists(path))
-
-
-def _prepared(run: Run, source: Source, config: Config) -> Prepared:
-    seed = config.runtime.seed
-    prepared = prepare(source, config.data, seed, lambda examples: inspected(examples, config))
-    write_text(run.manifest_file, manifest.to_csv(prepared.examples))
-    return prepared
 
 
 def _source_info(stored: StoredRun, report: Report) -> SourceInfo:

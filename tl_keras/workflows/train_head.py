@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from tl_keras.config import Config, HeadConfig
+from tl_keras.config import Config, HeadConfig, load_config
 from tl_keras.console import say
 from tl_keras.data.pipelines import Labelled, evaluation_batches
 from tl_keras.evaluation.forward import probabilities
@@ -18,17 +18,18 @@ from tl_keras.models.assemble import head_of, with_head
 from tl_keras.models.standardize import fold, on_standardized
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.head_search import search_head
-from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.training.phase import Lesson, PhaseResult, train_phase
 from tl_keras.training.statistics import column_statistics
 from tl_keras.workflows.baseline import against_scratch
 from tl_keras.workflows.stored import StoredRun
 
 SEARCH_FILE = "head_search.csv"
+CONFIG_FILE = "config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedHead:
-    """A classifier with a trained head.
+class Trained:
+    """A classifier after its first phase.
 
     Attributes:
         stored: Its run, with the settings that were chosen.
@@ -47,8 +48,10 @@ class TrainedHead:
 
 def train_head(
     stored: StoredRun, trunk: keras.Model, frozen: FrozenPart | None, device: DevicePlan, phase: str
-) -> TrainedHead:
+) -> Trained:
     """Choose a head where the settings leave it open, put it on `trunk` and train it.
+
+    What was chosen is written down, for a training that goes on after an interruption.
 
     Args:
         stored: The run: settings, and images with their splits.
@@ -59,7 +62,7 @@ def train_head(
     """
     folder = stored.run.phases_dir / phase
     with stored.seen("train", frozen) as train, stored.seen("val", frozen) as val:
-        config = _with_head(stored.config, train if frozen else None, folder)
+        config = _with_kept_head(stored.config, train if frozen else None, folder)
         stored = replace(stored, config=config)
         assert config.head is not None
         # Anew, so that a head that is read from the settings starts as one that was searched for.
@@ -67,15 +70,23 @@ def train_head(
         with device.strategy.scope():
             classifier = with_head(trunk, config.head, classes=len(stored.info.labels), task=stored.info.task)
             model = head_of(classifier) if frozen else classifier
-        if config.head.standardize:
-            done = _train_standardized(model, train, val, config, device, folder)
-        else:
-            short = frozen is not None
-            done = train_phase(model, train, val, config, config.train, device, folder, short_steps=short)
+        lesson = Lesson(model, train, val, config, config.train, device, short_steps=frozen is not None)
+        done = (_train_standardized if config.head.standardize else train_phase)(lesson, folder)
         if config.baseline == "scratch":
             _compare_with_scratch(stored, model, val, frozen, device, done, folder)
     reported = stored.seen(stored.prepared.reported_split, frozen)
-    return TrainedHead(stored, classifier, model, reported, done)
+    return Trained(stored, classifier, model, reported, done)
+
+
+def _with_kept_head(config: Config, features: Labelled | None, folder: Path) -> Config:
+    """Return the settings with the head that an interrupted training was begun with, or with a new one."""
+    file = folder / CONFIG_FILE
+    if file.is_file():
+        kept = load_config(file)
+        return config.model_copy(update={"head": kept.head, "train": kept.train})
+    config = _with_head(config, features, folder)
+    write_text(file, config.to_yaml())
+    return config
 
 
 def _with_head(config: Config, features: Labelled | None, folder: Path) -> Config:
@@ -92,14 +103,12 @@ def _with_head(config: Config, features: Labelled | None, folder: Path) -> Confi
     return search.applied_to(config)
 
 
-def _train_standardized(
-    head: keras.Model, train: Labelled, val: Labelled, config: Config, device: DevicePlan, folder: Path
-) -> PhaseResult:
-    mean, deviation = column_statistics(train)
-    with device.strategy.scope():
-        model = on_standardized(head, mean, deviation)
-    done = train_phase(model, train, val, config, config.train, device, folder, short_steps=True)
-    fold(head, mean, deviation)
+def _train_standardized(lesson: Lesson, folder: Path) -> PhaseResult:
+    mean, deviation = column_statistics(lesson.train)
+    with lesson.device.strategy.scope():
+        model = on_standardized(lesson.model, mean, deviation)
+    done = train_phase(replace(lesson, model=model), folder)
+    fold(lesson.model, mean, deviation)
     return done
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,17 @@ from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.report import Report
 from tl_keras.evaluation.result import Evaluation
 from tl_keras.exporting.keras_file import save_classifier
-from tl_keras.features.frozen import FrozenPart
 from tl_keras.files import write_text, written_aside
-from tl_keras.models import backbones
-from tl_keras.models.boundary import Cut, cut_at_boundary
-from tl_keras.models.freezing import unfreeze
 from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import locked, open_run
-from tl_keras.training.device import plan_devices
-from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
-from tl_keras.workflows.frozen import frozen_below, has_room
+from tl_keras.training.class_weights import require_known_classes
+from tl_keras.training.device import DevicePlan, plan_devices
+from tl_keras.training.phase import PhaseResult, train_phase
+from tl_keras.unfinished import resumable_phase
+from tl_keras.workflows.opening import adapt, opened
 from tl_keras.workflows.stored import StoredRun, open_stored
+
+DECISION_FILE = "decision.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class FinetuneResult:
     phase: PhaseResult
 
 
-def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> FinetuneResult:
+def unfreeze_and_finetune(
+    run: str | Path, config: Config | None = None, *, overwrite: bool = False
+) -> FinetuneResult:
     """Unfreeze part of a run's backbone and train on at a low rate, BatchNorm in inference mode.
 
     What the part that stays frozen makes of each image (and of its views) is computed once, and only the
@@ -61,89 +64,134 @@ def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> Fine
     images. MixUp and CutMix, `features: off` or a full disk make it whole images in every epoch.
 
     The model of the run is replaced only when val says that it became better; everything of the phase
-    is kept in `phases/N-finetune` either way.
+    is kept in `phases/N-finetune` either way. Stopped, the same call goes on from the last checkpoint.
 
     Args:
         run: A finished run's folder.
         config: All settings; finetune, augment and runtime may differ from the run's. None for the run's own.
             The precision stays that of the run.
+        overwrite: Give up an unfinished fine-tuning that was begun with other settings.
 
     Raises:
         TlkError: The run, its images or the settings are not as needed; the run stays as it was.
+        TrainingError: The loss failed; if that was after the best epoch, the rest was done as usual.
+        KeyboardInterrupt: Ctrl-C, after a checkpoint.
     """
     with locked(open_run(Path(run)).folder):
-        return _finetune(run, config)
+        return _finetune(run, config, overwrite=overwrite)
 
 
-def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
+def _finetune(folder: str | Path, wanted: Config | None, *, overwrite: bool) -> FinetuneResult:
     _require_no_source(Path(folder))
     config = wanted or open_run(Path(folder)).config()
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     with device.strategy.scope():
         stored, classifier = open_stored(folder)
-        _require_same(stored.config, config)
-        require_known_classes(config, stored.info.labels)
-        opened = unfreeze(
-            classifier,
-            backbones.find(config.model.backbone),
-            config.finetune.unfreeze,
-            config.finetune.batchnorm == "affine",
-        )
-        cut = cut_at_boundary(classifier) if config.stores_features else None
-    say(f"{config.model.backbone} on {device.description}")
-    say(f"unfrozen {config.finetune.unfreeze}: {opened.describe()}")
-    stored, frozen = _below(cut, stored, config)
-    model = classifier if frozen is None or cut is None else cut.upper
-    split = stored.prepared.reported_split
-    with (
-        stored.seen("train", frozen) as train,
-        stored.seen("val", frozen) as val,
-        stored.seen(split, frozen) as reported,
-    ):
-        val_before, before = _measure(stored, model, val, reported, stored.info.phase)
-        name = stored.run.next_phase("finetune")
-        with written_aside(stored.run.phases_dir / name) as phase_folder:
-            phase = train_phase(model, train, val, config, config.finetune, device, phase_folder)
-            info = replace(stored.info, phase=name)
-            save_classifier(classifier, info, phase_folder / "model.keras")
-            val_after, after = _measure(stored, model, val, reported, name)
-            kept = _better(val_after, val_before)
-            result = FinetuneResult(
-                stored.run.folder, kept, val_before, val_after, before[0], after[0], phase
-            )
-            write_text(phase_folder / "config.yaml", config.to_yaml())
-            write_text(phase_folder / "decision.json", _decision(result))
-        if kept:
-            # The model first, since it carries the phase's name: metrics can be measured anew.
-            save_classifier(classifier, info, stored.run.model_file)
-            stored.write_report(stored.run.folder, after[0], reported, after[1])
-            kept_config = stored.config.model_copy(update={"finetune": config.finetune})
-            write_text(stored.run.config_file, kept_config.to_yaml())
+    _require_same(stored.config, config)
+    require_known_classes(config, stored.info.labels)
+    name = stored.run.next_phase("finetune")
+    with resumable_phase(stored.run, name, config, overwrite=overwrite) as phase_folder:
+        if not (phase_folder / DECISION_FILE).is_file():
+            say(f"{config.model.backbone} on {device.description}")
+            _train(stored, classifier, config, device, phase_folder)
+        result = _read_result(stored.run.folder, phase_folder)
+        if result.kept:
+            _install(stored, config, phase_folder)
+    result.phase.require_success(stored.run.phases_dir / name)
     return result
 
 
-def _below(cut: Cut | None, stored: StoredRun, config: Config) -> tuple[StoredRun, FrozenPart | None]:
-    """Store what the frozen lower part makes of the run's images, where there is one, and room for that.
+def _train(
+    stored: StoredRun, classifier: Any, config: Config, device: DevicePlan, phase_folder: Path
+) -> None:
+    """Train, measure and decide; everything of that goes into `phase_folder`, the decision last."""
+    adapts = config.finetune.batchnorm == "adapt"
+    measured = _measured_and_adapted(stored, classifier) if adapts else None
+    found = opened(stored, classifier, config, device, used_by=stored.run.folder)
+    stored, split, name = found.stored, stored.prepared.reported_split, phase_folder.name
+    with found.seen("train") as train, found.seen("val") as val, found.seen(split) as reported:
+        before = measured or _measure(stored, found.model, val, reported, stored.info.phase)
+        if adapts:
+            adapted = stored.report(found.model, val, "val", phase=name)[0].evaluation.accuracy
+            say(f"with the statistics of the training images: val accuracy {adapted:.4f}")
+        phase = train_phase(found.lesson(train, val), phase_folder)
+        save_classifier(classifier, replace(stored.info, phase=name), phase_folder / "model.keras")
+        after = _measure(stored, found.model, val, reported, name)
+        stored.write_report(phase_folder, after.report, reported, after.outputs)
+    result = FinetuneResult(
+        stored.run.folder,
+        _better(after.val, before.val),
+        before.val,
+        after.val,
+        before.report,
+        after.report,
+        phase,
+    )
+    write_text(phase_folder / DECISION_FILE, _decision(result))
 
-    Returns:
-        The run, with its images as they are now, and the lower part, None to train on whole images.
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A model on val, and on the reported split, which may be val too."""
+
+    val: Evaluation
+    report: Report
+    outputs: Floats
+
+
+def _measured_and_adapted(stored: StoredRun, classifier: Any) -> _Measured:
+    """Measure a classifier as it is, and take the statistics of its BatchNorm anew."""
+    with stored.loader("val") as val, stored.loader(stored.prepared.reported_split) as reported:
+        measured = _measure(stored, classifier, val, reported, stored.info.phase)
+    say(f"BatchNorm as it is: val accuracy {measured.val.accuracy:.4f}")
+    changed = adapt(stored, classifier)
+    say(f"took the statistics of {changed} BatchNorm layers anew")
+    return measured
+
+
+def _measure(stored: StoredRun, model: Any, val: Labelled, reported: Labelled, phase: str) -> _Measured:
+    on_val, outputs = stored.report(model, val, "val", phase=phase)
+    if stored.prepared.reported_split == "val":
+        return _Measured(on_val.evaluation, on_val, outputs)
+    return _Measured(on_val.evaluation, *stored.report(model, reported, "test", phase=phase))
+
+
+def _better(after: Evaluation, before: Evaluation) -> bool:
+    """Whether val says so: more images right, or as many with a lower loss."""
+    return (after.accuracy, -after.loss) > (before.accuracy, -before.loss)
+
+
+def _decision(result: FinetuneResult) -> str:
+    parts = {name: getattr(result, name).to_dict() for name in ("val_before", "val_after", "before", "after")}
+    return json.dumps({"kept": result.kept, **parts}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _read_result(run: Path, phase_folder: Path) -> FinetuneResult:
+    decision = json.loads((phase_folder / DECISION_FILE).read_text(encoding="utf-8"))
+    summary = json.loads((phase_folder / "summary.json").read_text(encoding="utf-8"))
+    return FinetuneResult(
+        run=run,
+        kept=decision["kept"],
+        val_before=Evaluation.from_dict(decision["val_before"]),
+        val_after=Evaluation.from_dict(decision["val_after"]),
+        before=Report.from_dict(decision["before"]),
+        after=Report.from_dict(decision["after"]),
+        phase=PhaseResult(**summary),
+    )
+
+
+def _install(stored: StoredRun, config: Config, phase_folder: Path) -> None:
+    """Make a phase's model that of the run; done twice it is the same.
+
+    The model comes first, since it carries the phase's name: metrics can be measured anew.
     """
-    names = dict.fromkeys(("train", "val", stored.prepared.reported_split))
-    examples = [example for name in names for example in stored.images(name)]
-    frozen = frozen_below(cut, config, stored.info.geometry) if cut else None
-    views = config.augment.stored_views * len(stored.prepared.split("train"))
-    if cut is None or frozen is None:
-        say("whole images go through the whole network in every epoch")
-        return stored, None
-    if not has_room(frozen, frozen.missing(examples) + views):
-        return stored, None
-    say(f"nothing up to {cut.layer} trains: that part is computed once per image")
-    stored = stored.with_images(frozen.recheck(examples))
-    frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
-    frozen.extractor.release()
-    frozen.note_use(stored.run.folder)
-    return stored, frozen
+    run = stored.run
+    for destination in (run.model_file, run.metrics_file, run.predictions_file):
+        with written_aside(destination) as aside:
+            shutil.copyfile(phase_folder / destination.name, aside)
+    kept = stored.config.model_copy(update={"finetune": config.finetune})
+    write_text(run.config_file, kept.to_yaml())
 
 
 def _require_no_source(folder: Path) -> None:
@@ -165,30 +213,10 @@ def _require_same(made_with: Config, wanted: Config) -> None:
     Raises:
         ConfigError: `wanted` would.
     """
-    fixed = ("data", "model", "head", "train")
+    fixed = ("data", "model", "head", "train", "transfer")
     changed = [name for name in fixed if getattr(made_with, name) != getattr(wanted, name)]
     if changed:
         raise ConfigError(
             f"{', '.join(changed)} cannot be changed after `tlk fit`; "
             "here finetune, augment, features and runtime can be set. For other settings train a new run."
         )
-
-
-def _measure(
-    stored: StoredRun, model: Any, val: Labelled, reported: Labelled, phase: str
-) -> tuple[Evaluation, tuple[Report, Floats]]:
-    """Return the evaluation on val, and the report on the reported split, which may be val too."""
-    on_val = stored.report(model, val, "val", phase=phase)
-    if stored.prepared.reported_split == "val":
-        return on_val[0].evaluation, on_val
-    return on_val[0].evaluation, stored.report(model, reported, "test", phase=phase)
-
-
-def _better(after: Evaluation, before: Evaluation) -> bool:
-    """Whether val says so: more images right, or as many with a lower loss."""
-    return (after.accuracy, -after.loss) > (before.accuracy, -before.loss)
-
-
-def _decision(result: FinetuneResult) -> str:
-    both = {name: getattr(result, name).to_dict() for name in ("val_before", "val_after")}
-    return json.dumps({"kept": result.kept, **both}, ensure_ascii=False, indent=2) + "\n"

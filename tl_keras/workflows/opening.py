@@ -1,0 +1,172 @@
+"""A classifier made ready for fine-tuning: what of it trains when, at which rate, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tl_keras.config import Config
+from tl_keras.console import progress, say
+from tl_keras.data.pipelines import Labelled
+from tl_keras.features.frozen import FrozenPart
+from tl_keras.models.assemble import backbone_of
+from tl_keras.models.backbones import find
+from tl_keras.models.batchnorm import adapt_batchnorm
+from tl_keras.models.boundary import Cut, cut_at_boundary
+from tl_keras.models.freezing import choose, train_only
+from tl_keras.models.layer_rates import describe_training, layer_rates
+from tl_keras.training.device import DevicePlan
+from tl_keras.training.optimizers import effective_rate
+from tl_keras.training.phase import Lesson, Stage
+from tl_keras.workflows.frozen import frozen_below, has_room
+from tl_keras.workflows.stored import StoredRun
+
+IMAGES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A classifier of which some layers are going to train.
+
+    Attributes:
+        stored: Its run, with its images as they are now.
+        config: The settings it is trained by.
+        device: What it is trained on.
+        model: The part that trains: all of it, or what lies above the freeze boundary.
+        frozen: The part below that boundary; None where whole images are trained on.
+        stages: What trains for how long.
+        layer_rates: Path of a variable -> by how much its learning rate is multiplied.
+        backbone_paths: Paths of the backbone's variables.
+    """
+
+    stored: StoredRun
+    config: Config
+    device: DevicePlan
+    model: Any
+    frozen: FrozenPart | None
+    stages: tuple[Stage, ...]
+    layer_rates: dict[str, float]
+    backbone_paths: frozenset[str]
+
+    def seen(self, split: str) -> Labelled:
+        """Return a split as `model` gets to see it."""
+        return self.stored.seen(split, self.frozen)
+
+    def lesson(self, train: Labelled, val: Labelled) -> Lesson:
+        """Return what to train on what."""
+        return Lesson(
+            self.model,
+            train,
+            val,
+            self.config,
+            self.config.finetune,
+            self.device,
+            stages=self.stages,
+            layer_rates=self.layer_rates,
+            backbone_paths=self.backbone_paths,
+        )
+
+
+def opened(
+    stored: StoredRun, classifier: Any, config: Config, device: DevicePlan, *, used_by: Path
+) -> Opened:
+    """Unfreeze what `config.finetune` says, say so, and store what the part below makes of the images.
+
+    Args:
+        stored: The run, its images and their splits.
+        classifier: Its classifier; what of it trains is changed.
+        config: All settings.
+        device: What to train on.
+        used_by: The folder of the run that the stored features are for.
+
+    Raises:
+        ConfigError: The settings name no part of this network.
+    """
+    backbone, phase = find(config.model.backbone), config.finetune
+    with device.strategy.scope():
+        parts = [
+            choose(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
+            for stage in phase.all_stages
+        ]
+        train_only(classifier, frozenset().union(*parts))
+        cut = cut_at_boundary(classifier) if config.stores_features else None
+    rate = effective_rate(phase, phase.images_per_step * phase.accumulate)
+    scale = rate / phase.learning_rate
+    rates = layer_rates(
+        classifier,
+        backbone,
+        learning_rate=phase.learning_rate,
+        decay=phase.layer_lr_decay,
+        table=phase.layer_lr,
+    )
+    for stage, part in zip(phase.all_stages, parts, strict=True):
+        train_only(classifier, part)
+        say(f"unfrozen: {_told(stage.unfreeze)}; at most {stage.epochs} epochs")
+        for line in describe_training(classifier, backbone, rates, phase.learning_rate * scale):
+            say(f"  {line}")
+    train_only(classifier, frozenset().union(*parts))
+    stored, frozen = _below(cut, stored, config, used_by)
+    return Opened(
+        stored=stored,
+        config=config,
+        device=device,
+        model=classifier if frozen is None or cut is None else cut.upper,
+        frozen=frozen,
+        stages=tuple(
+            Stage(stage.epochs, partial(train_only, classifier, part))
+            for stage, part in zip(phase.all_stages, parts, strict=True)
+        ),
+        layer_rates=dict(rates.factors),
+        backbone_paths=frozenset(variable.path for variable in backbone_of(classifier).variables),
+    )
+
+
+def adapt(stored: StoredRun, classifier: Any) -> int:
+    """Take BatchNorm's moving statistics anew from the training images; return how many layers changed."""
+    with stored.loader("train") as train, progress("adapting BatchNorm", len(train), "images") as advance:
+
+        # All classes mixed: a batch is normalised by its own statistics on its way.
+        order = np.random.default_rng(stored.config.runtime.seed).permutation(len(train))
+
+        def batches() -> Iterator[npt.NDArray[np.uint8]]:
+            for start in range(0, len(train), IMAGES_AT_ONCE):
+                images = train.images(order[start : start + IMAGES_AT_ONCE])
+                yield images
+                advance(len(images))
+
+        return adapt_batchnorm(classifier, batches())
+
+
+def _told(unfreeze: str | tuple[str, ...]) -> str:
+    return unfreeze if isinstance(unfreeze, str) else ", ".join(unfreeze)
+
+
+def _below(
+    cut: Cut | None, stored: StoredRun, config: Config, used_by: Path
+) -> tuple[StoredRun, FrozenPart | None]:
+    """Store what the frozen lower part makes of the run's images, where there is one, and room for that.
+
+    Returns:
+        The run, with its images as they are now, and the lower part, None to train on whole images.
+    """
+    names = dict.fromkeys(("train", "val", stored.prepared.reported_split))
+    examples = [example for name in names for example in stored.images(name)]
+    frozen = frozen_below(cut, config, stored.info.geometry) if cut else None
+    views = config.augment.stored_views * len(stored.prepared.split("train"))
+    if cut is None or frozen is None:
+        say("whole images go through the whole network in every epoch")
+        return stored, None
+    if not has_room(frozen, frozen.missing(examples) + views):
+        return stored, None
+    say(f"nothing up to {cut.layer} trains: that part is computed once per image")
+    stored = stored.with_images(frozen.recheck(examples))
+    frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+    frozen.extractor.release()
+    frozen.note_use(used_by)
+    return stored, frozen
