@@ -88,7 +88,7 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
             classifier,
             backbones.find(config.model.backbone),
             config.finetune.unfreeze,
-            config.finetune.batchnorm == "affine",
+            affine=config.finetune.batchnorm == "affine",
         )
         cut = cut_at_boundary(classifier) if config.stores_features else None
     say(f"{config.model.backbone} on {device.description}")
