@@ -105,7 +105,7 @@ def test_the_last_block_unfreezes_with_batchnorm_frozen(built: Built) -> None:
     backbone, classifier = built
     base = backbone_of(classifier)
     last = blocks_of(base, backbone)[-1]
-    unfrozen = unfreeze(classifier, backbone, f"from:{last.name}", train_batchnorm_affine=True)
+    unfrozen = unfreeze(classifier, backbone, f"from:{last.name}", affine=True)
     assert unfrozen.blocks == (last.name,)
     assert 0 < unfrozen.parameters < backbone.parameters
     everything = unfreeze(classifier, backbone, "all")

@@ -60,7 +60,7 @@ def test_where_all_trains_there_is_nothing_to_cut_off():
 
 def test_a_boundary_without_activations_below_is_found_in_front_of_batchnorm_that_trains():
     classifier = classifier_of("MobileNet", 32, alpha=0.25)
-    unfreeze(classifier, find("MobileNet"), "from:conv_13", train_batchnorm_affine=True)
+    unfreeze(classifier, find("MobileNet"), "from:conv_13", affine=True)
     cut = cut_at_boundary(classifier)
     assert cut is not None and not cut.lower.trainable_variables and len(cut.upper.trainable_variables) > 4
 

@@ -78,7 +78,7 @@ def _all_training_layers(classifier: keras.Model) -> list[str]:
 
 
 def test_unfreezing_less_freezes_the_rest_again(mobilenet: keras.Model) -> None:
-    unfreeze(mobilenet, MOBILENET, "all", train_batchnorm_affine=True)
+    unfreeze(mobilenet, MOBILENET, "all", affine=True)
     unfreeze(mobilenet, MOBILENET, "from:Conv_1")
     assert training_layers(mobilenet) == ["Conv_1"]
     assert len(mobilenet.trainable_variables) == 3
@@ -87,7 +87,7 @@ def test_unfreezing_less_freezes_the_rest_again(mobilenet: keras.Model) -> None:
 
 
 def test_a_model_that_was_saved_and_loaded_unfreezes_the_same(mobilenet: keras.Model, tmp_path: Path) -> None:
-    unfreeze(mobilenet, MOBILENET, "from:block_15", train_batchnorm_affine=True)
+    unfreeze(mobilenet, MOBILENET, "from:block_15", affine=True)
     mobilenet.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for where, affine in (("from:block_16", False), ("last:0.5", True)):
@@ -100,7 +100,7 @@ def test_training_changes_what_was_unfrozen_and_never_the_moving_statistics(
     mobilenet: keras.Model, affine: bool
 ) -> None:
     base = backbone_of(mobilenet)
-    unfreeze(mobilenet, MOBILENET, "from:block_16", train_batchnorm_affine=affine)
+    unfreeze(mobilenet, MOBILENET, "from:block_16", affine=affine)
     before = {weight.path: weight.numpy() for weight in base.weights}
     mobilenet.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     mobilenet.fit(IMAGES, np.arange(8) % 2, epochs=2, verbose=0)
@@ -115,7 +115,7 @@ def test_training_changes_what_was_unfrozen_and_never_the_moving_statistics(
 
 
 def test_batchnorm_normalises_by_its_moving_statistics_even_when_it_trains(mobilenet: keras.Model) -> None:
-    unfreeze(mobilenet, MOBILENET, "all", train_batchnorm_affine=True)
+    unfreeze(mobilenet, MOBILENET, "all", affine=True)
     base = backbone_of(mobilenet)
     features = keras.random.uniform((4, 32, 32, 3), -1, 1, seed=0)
     np.testing.assert_array_equal(base(features, training=True), base(features, training=False))

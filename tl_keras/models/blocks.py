@@ -1,9 +1,10 @@
-"""The named blocks of a built network, which unfreezing refers to."""
+"""The named blocks of a built network, which unfreezing refers to, and what in them may train."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -30,6 +31,18 @@ def blocks_of(base: keras.Model, backbone: Backbone) -> tuple[Block, ...]:
     for name, label in zip(names, labels, strict=True):
         blocks.setdefault(label, []).append(name)
     return tuple(Block(label, tuple(layers)) for label, layers in blocks.items())
+
+
+def weights_that_may_train(layer: keras.layers.Layer) -> list[Any]:
+    """Return a layer's weights but for the statistics of images: moving ones, and those of Normalization.
+
+    It makes no difference whether the layer is frozen.
+    """
+    if isinstance(layer, keras.layers.Normalization):
+        return []
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return [weight for weight in (layer.gamma, layer.beta) if weight is not None]
+    return list(layer.weights)
 
 
 def _by_names(base: keras.Model, spec: BlockNames) -> list[str]:
