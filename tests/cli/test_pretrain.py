@@ -121,7 +121,7 @@ def stopped(photos, tmp_path_factory) -> Path:
     wait_for(runs_dir, 0, 3, first)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
-    assert first.returncode == 130 and "the same command goes on with it" in said
+    assert first.returncode == 130 and f"Go on with: tlk resume {runs_dir / 'source'}" in said
     second = start(photos, runs_dir)
     wait_for(runs_dir, 1, 2, second)
     second.kill()
@@ -220,17 +220,16 @@ def test_damaged_checkpoints_do_not_stand_in_the_way_of_new_ones(tlk, source, ph
     assert all(map(np.array_equal, weights(source), weights(unfinished / "source")))
 
 
-def test_a_checkpoint_of_other_devices_is_refused(tlk, photos, unfinished):
+def test_a_checkpoint_of_another_precision_is_refused(tlk, photos, unfinished):
     from tl_keras.training.state import newest, write
 
     folder = next(unfinished.glob(".unfinished/source/phases/*/checkpoints"))
     state = newest(folder)
     assert state is not None
-    state.device, state.epoch = "mixed_float16, 2 replicas", 2
+    state.precision, state.epoch = "mixed_float16", 2
     write(folder, state)
     done = tlk("pretrain", photos, "--name", "source", *options(unfinished))
-    assert done.code == 1 and "begun on mixed_float16, 2 replicas" in done.err
-    assert "on float32, 1 replicas" in done.err
+    assert done.code == 1 and "begun in mixed_float16" in done.err and "in float32" in done.err
 
 
 def test_killed_in_its_first_minute_it_goes_on_from_the_very_beginning(tlk, source, photos, tmp_path):

@@ -30,9 +30,10 @@ from tl_keras.training.checkpoint import Checkpoint
 from tl_keras.training.class_weights import class_weights
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
-from tl_keras.training.optimizers import carry_over, make_optimizer, schedule_callbacks
+from tl_keras.training.optimizers import make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
 from tl_keras.training.state import newest
+from tl_keras.training.update_rules import carry_over
 
 MOST_TOGETHER = 64
 
@@ -62,7 +63,8 @@ class Lesson:
         stages: What trains for how long, one after another; None for `phase.epochs` of all that is trainable.
         short_steps: Whether a step takes less time than Keras's look between two: then many are done at once.
         layer_rates: Path of a variable -> by how much its learning rate is multiplied.
-        backbone_paths: Paths of the variables that `phase.l2_sp` holds back.
+        l2_sp: How much variables are held back at what they are.
+        held_back: Their paths.
     """
 
     model: Any
@@ -74,7 +76,8 @@ class Lesson:
     stages: Sequence[Stage] | None = None
     short_steps: bool = False
     layer_rates: Mapping[str, float] = field(default_factory=dict)
-    backbone_paths: frozenset[str] = frozenset()
+    l2_sp: float = 0.0
+    held_back: frozenset[str] = frozenset()
 
     @property
     def all_stages(self) -> Sequence[Stage]:
@@ -185,7 +188,8 @@ class _Training:
         self._best = Best(lesson.phase)
         self._history = History(folder / "history.csv")
         self._reporter = Reporter(epochs, self._steps, _of_knowing_nothing(lesson))
-        watched = [*schedule_callbacks(lesson.phase), self._best]
+        images_per_update = size.images * size.accumulate
+        watched = [*schedule_callbacks(lesson.phase, images_per_update=images_per_update), self._best]
         self._callbacks = [
             *watched[:-1], *_averaging(lesson.phase), self._best, TimeLimit(at_most),
             *_tensorboard(lesson.config, folder), self._history, self._reporter,
@@ -273,7 +277,8 @@ class _Training:
                 images_per_step=self._size.images,
                 accumulate=self._size.accumulate,
                 factors=lesson.layer_rates,
-                anchored=lesson.backbone_paths,
+                anchored=lesson.held_back,
+                l2_sp=lesson.l2_sp,
             ),
             loss=loss(label_smoothing=lesson.phase.label_smoothing),
             metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],

@@ -12,7 +12,7 @@ import keras
 from tl_keras.console import progress, say
 
 EXPLODED = 3
-"""A training loss of so many times that of knowing nothing, after the first epoch, will not come down."""
+"""Losses of so many times that of knowing nothing, after the first epoch, will not come down."""
 LINE_SECONDS = 0.5
 """Shorter epochs have no bar, and not each of them a line."""
 
@@ -59,8 +59,9 @@ class Reporter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.close()
         logs = logs or {}
-        if epoch and logs["loss"] > self._bound:
-            self._fail(f"The loss grew to {logs['loss']:.3g} in epoch {epoch + 1},")
+        loss = min(logs["loss"], logs["val_loss"])
+        if epoch and loss > self._bound:
+            self._fail(f"The loss grew to {loss:.3g}, on val too, in epoch {epoch + 1},")
         now = time.monotonic()
         self._seconds = now - self._started
         if now - self._said < LINE_SECONDS:

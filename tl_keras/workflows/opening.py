@@ -42,7 +42,7 @@ class Opened:
         frozen: The part below that boundary; None where whole images are trained on.
         stages: What trains for how long.
         layer_rates: Path of a variable -> by how much its learning rate is multiplied.
-        backbone_paths: Paths of the backbone's variables.
+        held_back: Paths of the variables that `finetune.l2_sp` is about: the backbone's.
     """
 
     stored: StoredRun
@@ -52,7 +52,7 @@ class Opened:
     frozen: FrozenPart | None
     stages: tuple[Stage, ...]
     layer_rates: dict[str, float]
-    backbone_paths: frozenset[str]
+    held_back: frozenset[str]
 
     def seen(self, split: str) -> Labelled:
         """Return a split as `model` gets to see it."""
@@ -69,7 +69,8 @@ class Opened:
             self.device,
             stages=self.stages,
             layer_rates=self.layer_rates,
-            backbone_paths=self.backbone_paths,
+            l2_sp=self.config.finetune.l2_sp,
+            held_back=self.held_back,
         )
 
 
@@ -123,14 +124,13 @@ def opened(
             for stage, part in zip(phase.all_stages, parts, strict=True)
         ),
         layer_rates=dict(rates.factors),
-        backbone_paths=frozenset(variable.path for variable in backbone_of(classifier).variables),
+        held_back=frozenset(variable.path for variable in backbone_of(classifier).variables),
     )
 
 
 def adapt(stored: StoredRun, classifier: Any) -> int:
     """Take BatchNorm's moving statistics anew from the training images; return how many layers changed."""
     with stored.loader("train") as train, progress("adapting BatchNorm", len(train), "images") as advance:
-
         # All classes mixed: a batch is normalised by its own statistics on its way.
         order = np.random.default_rng(stored.config.runtime.seed).permutation(len(train))
 
