@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tl_keras.evaluation.result import ClassScore, Evaluation
     from tl_keras.features.room import StoredFeatures
     from tl_keras.models.backbones import Backbone
+    from tl_keras.models.compute import BlockCost
+    from tl_keras.workflows.backbone_costs import BackboneCosts
     from tl_keras.workflows.cross_validate import CrossValidation
     from tl_keras.workflows.evaluate import EvaluateResult
     from tl_keras.workflows.export import ExportResult
@@ -285,6 +287,50 @@ def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:
 def _backbone_row(b: Backbone) -> tuple[str, ...]:
     sizes = (str(b.default_size), str(b.min_size), str(b.features), f"{b.parameters / 1e6:.1f}")
     return (b.name, *sizes, b.source, b.preprocessing, " ".join(b.options), b.blocks.listed)
+
+
+def print_backbone_costs(found: BackboneCosts, *, as_json: bool) -> None:
+    if as_json:
+        return _json(_costs_json(found))
+    columns = ("block", "layers", "weights", "share", "from here on", "M mult-adds", "share", "from here on")
+    table(columns, [*map(_cost_row, _costs_json(found)["blocks"])])
+    weights, compute = (sum(sizes) for sizes in zip(*map(_sizes, found.blocks), strict=True))
+    result(
+        f"{found.backbone} at {found.image_size} pixels: {weights:,} weights, "
+        f"{compute / 1e6:,.0f} million multiply-adds per image"
+    )
+    result("To train from a block on: tlk unfreeze-and-finetune RUN --unfreeze from:BLOCK")
+    return None
+
+
+def _costs_json(found: BackboneCosts) -> dict[str, Any]:
+    """Return the costs with, for each block, its shares of the network and those of all from it on."""
+    sizes = [_sizes(block) for block in found.blocks]
+    whole = [sum(column) for column in zip(*sizes, strict=True)]
+    shares = [[size / total for size, total in zip(both, whole, strict=True)] for both in sizes]
+    rest = [[sum(column) for column in zip(*shares[index:], strict=True)] for index in range(len(shares))]
+    blocks = [
+        {
+            **asdict(block),
+            "share": dict(zip(("parameters", "multiply_adds"), share, strict=True)),
+            "from_here_on": dict(zip(("parameters", "multiply_adds"), on, strict=True)),
+        }
+        for block, share, on in zip(found.blocks, shares, rest, strict=True)
+    ]
+    return {**asdict(found), "blocks": blocks}
+
+
+def _sizes(block: BlockCost) -> tuple[int, int]:
+    return block.parameters, block.multiply_adds
+
+
+def _cost_row(block: dict[str, Any]) -> tuple[str, ...]:
+    def shares(size: str) -> tuple[str, str]:
+        return f"{block['share'][size]:.1%}", f"{block['from_here_on'][size]:.1%}"
+
+    weights = (f"{block['parameters']:,}", *shares("parameters"))
+    compute = (f"{block['multiply_adds'] / 1e6:,.1f}", *shares("multiply_adds"))
+    return (block["block"], str(block["layers"]), *weights, *compute)
 
 
 def _json(value: Any) -> None:

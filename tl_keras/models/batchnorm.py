@@ -53,7 +53,7 @@ def adapt_batchnorm(classifier: keras.Model, batches: Iterable[npt.NDArray[np.ui
 
 @contextmanager
 def _normalising_by_batch(norms: Sequence[Any]) -> Iterator[None]:
-    """Let layers normalise by the statistics of the batch, which take the place of the moving ones at once."""
+    """Let layers normalise by their batch's statistics, and hand on these instead of moving ones."""
     before = [(norm, norm.momentum, norm.trainable, _flags(norm)) for norm in norms]
     try:
         for norm in norms:
@@ -61,7 +61,7 @@ def _normalising_by_batch(norms: Sequence[Any]) -> Iterator[None]:
         yield
     finally:
         for norm, momentum, trainable, flags in before:
-            norm.trainable, norm.momentum = trainable, momentum  # sets its weights too, so it comes first
+            norm.trainable, norm.momentum = trainable, momentum  # the former sets its weights' flags too
             for weight, flag in zip(weights_that_may_train(norm), flags, strict=True):
                 weight.trainable = flag
 
@@ -78,13 +78,12 @@ def _measure(classifier: keras.Model, norms: Sequence[Any]) -> Any:
     base = backbone_of(classifier)
     pixels_of = keras.Model(classifier.input, _input_of(classifier.get_layer("pooling").input))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *classifier.input.shape[1:]), tf.uint8)])
     def measure(images: Any) -> Any:
         with keras.StatelessScope() as scope:  # what the layers would assign is read, and not assigned
             base(pixels_of(images), training=True)
             return [tuple(map(scope.get_current_value, (n.moving_mean, n.moving_variance))) for n in norms]
 
-    return measure
+    return tf.function(measure, [tf.TensorSpec((None, *classifier.input.shape[1:]), tf.uint8)])
 
 
 def _input_of(tensor: Any) -> Any:

@@ -110,7 +110,8 @@ def train_only(classifier: keras.Model, layers: Collection[str]) -> None:
         classifier: A model of `build_classifier`; compile it again afterwards.
         layers: Names of layers of the backbone, as `choose` returns them.
     """
-    classifier.trainable = True  # sets every layer below it too, so it comes first
+    for layer in classifier.layers:  # not `classifier`: Keras passes nothing down that was so before
+        layer.trainable = True
     for layer in backbone_of(classifier).layers:
         trains = layer.name in layers
         if isinstance(layer, keras.layers.BatchNormalization):
