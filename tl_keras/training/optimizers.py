@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
 
 from tl_keras.config import PhaseConfig
+from tl_keras.training.update_rules import SGD, Adam, Lion, RMSprop, registered
 
-# Biases and the parameters of normalisation layers are not shrunk towards zero.
-SPARED_FROM_DECAY = ("bias", "gamma", "beta")
+UPDATE_RULES = {"sgd": SGD, "adam": Adam, "adamw": Adam, "rmsprop": RMSprop, "lion": Lion}
 
-
-def make_optimizer(phase: PhaseConfig, steps_per_epoch: int) -> Any:
-    """Return a fresh Keras optimizer for one phase."""
-    rate: Any = phase.learning_rate
-    if phase.schedule.kind == "cosine":
-        rate = _cosine(phase, steps_per_epoch)
-    options: dict[str, Any] = {"learning_rate": rate}
-    if phase.optimizer in ("sgd", "rmsprop"):
-        options["momentum"] = phase.momentum
-    if phase.weight_decay > 0:
-        options["weight_decay"] = phase.weight_decay
-    if phase.ema > 0:
-        options |= {"use_ema": True, "ema_momentum": phase.ema}
-    makers = {
-        "sgd": keras.optimizers.SGD,
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "rmsprop": keras.optimizers.RMSprop,
-    }
-    if phase.optimizer == "adamw" and phase.weight_decay == 0:
-        options["weight_decay"] = 0.004  # Keras's default; AdamW without decay would be Adam
-    optimizer = makers[phase.optimizer](**options)
-    if optimizer.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=list(SPARED_FROM_DECAY))
-    return optimizer
+ADAMW_DECAY = 0.004
+"""Keras's default; AdamW without decay would be Adam."""
 
 
-def schedule_callbacks(phase: PhaseConfig) -> list[Any]:
-    """Return the callbacks that change the learning rate between epochs (none for cosine and constant)."""
+def make_optimizer(
+    phase: PhaseConfig,
+    steps_per_epoch: int,
+    *,
+    epochs: int | None = None,
+    images_per_step: int | None = None,
+    accumulate: int | None = None,
+    factors: Mapping[str, float] | None = None,
+    anchored: Collection[str] = (),
+    l2_sp: float = 0.0,
+) -> Any:
+    """Return a fresh Keras optimizer for one phase; call it in the scope of the strategy.
+
+    Args:
+        phase: Its settings.
+        steps_per_epoch: Batches of an epoch.
+        epochs: The length of the schedule; None for `phase.epochs`.
+        images_per_step: Images of a batch, over all replicas; None for `phase.images_per_step`.
+        accumulate: Batches per update of the weights; None for `phase.accumulate`.
+        factors: Path of a variable -> its rate as a multiple of the learning rate; others learn at 1.
+        anchored: Paths of variables that `l2_sp` draws towards what they are when the optimizer is built;
+            they have no other decay. Biases and norms are spared.
+        l2_sp: How much, per unit of rate.
+    """
+    accumulate = accumulate or phase.accumulate
+    rate = effective_rate(phase, (images_per_step or phase.images_per_step) * accumulate)
+    return UPDATE_RULES[phase.optimizer](
+        _scheduled(
+            phase,
+            rate,
+            updates=max(1, (epochs or phase.epochs) * steps_per_epoch // accumulate),
+            warmup=phase.schedule.warmup_epochs * steps_per_epoch // accumulate,
+        ),
+        factors=factors,
+        kernel_decay=phase.weight_decay or (ADAMW_DECAY if phase.optimizer == "adamw" else 0.0),
+        anchored=anchored,
+        l2_sp=l2_sp,
+        **_options(phase, accumulate),
+    )
+
+
+def effective_rate(phase: PhaseConfig, images_per_update: int) -> float:
+    """Return the learning rate, in proportion to the images per update where the settings ask for it.
+
+    Source: the linear scaling rule of Goyal et al. 2017 (arXiv 1706.02677).
+    """
+    if phase.learning_rate_batch is None:
+        return phase.learning_rate
+    return phase.learning_rate * images_per_update / phase.learning_rate_batch
+
+
+def schedule_callbacks(phase: PhaseConfig, *, images_per_update: int | None = None) -> list[Any]:
+    """Return the callbacks that change the learning rate between epochs; none where it follows the updates.
+
+    Args:
+        phase: Its settings.
+        images_per_update: See `effective_rate`; None for what the settings say.
+    """
     schedule = phase.schedule
     if schedule.kind == "plateau":
         return [
@@ -51,7 +86,9 @@ def schedule_callbacks(phase: PhaseConfig) -> list[Any]:
             )
         ]
     if schedule.kind == "step":
-        return [keras.callbacks.LearningRateScheduler(lambda epoch: stepped_rate(phase, epoch))]
+        return [
+            keras.callbacks.LearningRateScheduler(lambda epoch: stepped_rate(phase, epoch, images_per_update))
+        ]
     return []
 
 
@@ -60,17 +97,81 @@ def better_is(phase: PhaseConfig) -> str:
     return "min" if phase.monitor == "val_loss" else "max"
 
 
-def stepped_rate(phase: PhaseConfig, epoch: int) -> float:
-    """Return the rate in an epoch counted from 0: times `factor` every `every` epochs."""
-    return float(phase.learning_rate * phase.schedule.factor ** (epoch // phase.schedule.every))
+def stepped_rate(phase: PhaseConfig, epoch: int, images_per_update: int | None = None) -> float:
+    """Return the rate in an epoch counted from 0: times `factor` every `every` epochs.
+
+    Args:
+        phase: Its settings.
+        epoch: Which one.
+        images_per_update: See `effective_rate`; None for what the settings say.
+    """
+    rate = effective_rate(phase, images_per_update or phase.images_per_step * phase.accumulate)
+    return float(rate * phase.schedule.factor ** (epoch // phase.schedule.every))
 
 
-def _cosine(phase: PhaseConfig, steps_per_epoch: int) -> Any:
-    """Half a cosine down to zero after a linear warm-up (Loshchilov & Hutter 2017, without restarts)."""
-    warmup = phase.schedule.warmup_epochs * steps_per_epoch
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else phase.learning_rate,
-        decay_steps=max(1, phase.epochs * steps_per_epoch - warmup),
-        warmup_target=phase.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
+@registered
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """One cycle (Smith 2018, arXiv 1803.09820): up to the rate in 30 % of the updates, then down to nearly 0.
+
+    Both ways are half a cosine, as in the one-cycle policies of fastai and PyTorch, which lower the momentum
+    meanwhile; here it stays.
+
+    Args:
+        learning_rate: At the top; the first update is at a 25th of it, the last one at a 250,000th.
+        updates: How many updates there are.
+    """
+
+    RISING = 0.3
+    FIRST = 1 / 25
+    LAST = 1 / 250_000
+
+    def __init__(self, learning_rate: float, updates: int) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.updates = updates
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of an update counted from 0, a float32 scalar."""
+        done = keras.ops.cast(step, "float32") / max(1, self.updates - 1)
+        done = keras.ops.minimum(done, 1.0)
+        up = _half_cosine(self.FIRST, 1.0, done / self.RISING)
+        down = _half_cosine(1.0, self.LAST, (done - self.RISING) / (1 - self.RISING))
+        return self.learning_rate * keras.ops.where(done < self.RISING, up, down)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make such a schedule."""
+        return {"learning_rate": self.learning_rate, "updates": self.updates}
+
+
+def _half_cosine(start: float, end: float, done: Any) -> Any:
+    """Go from `start` to `end` as `done` goes from 0 to 1, slowly at both ends."""
+    return end + (start - end) * (1 + keras.ops.cos(math.pi * done)) / 2
+
+
+def _scheduled(phase: PhaseConfig, rate: float, *, updates: int, warmup: int) -> Any:
+    """Return a Keras schedule over the updates of the weights, or the rate that a phase starts with."""
+    if phase.schedule.kind == "one_cycle":
+        return OneCycle(rate, updates)
+    if phase.schedule.kind == "cosine":
+        # Half a cosine down to zero after a linear warm-up (Loshchilov & Hutter 2017, without restarts).
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else rate,
+            decay_steps=max(1, updates - warmup),
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    return rate
+
+
+def _options(phase: PhaseConfig, accumulate: int) -> dict[str, Any]:
+    """Return the arguments of the update rule that are Keras's own."""
+    options: dict[str, Any] = {}
+    if phase.optimizer in ("sgd", "rmsprop"):
+        options["momentum"] = phase.momentum
+    if phase.clip_norm:
+        options["global_clipnorm"] = phase.clip_norm
+    if phase.ema:
+        options |= {"use_ema": True, "ema_momentum": phase.ema}
+    if accumulate > 1:
+        options["gradient_accumulation_steps"] = accumulate
+    return options
