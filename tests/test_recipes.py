@@ -15,6 +15,7 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"
 NAMES = {
     "quickstart", "ants_bees", "flowers_resnet50", "cats_vs_dogs_inception_v3", "inception_v3_dense256_sgd",
     "resnet50_step_decay", "resnet50_cifar10_mlp_head", "resnet50_linear_head", "pretrain_cifar10",
+    "resnet50_layerwise_lr",
 }  # fmt: skip
 
 
@@ -40,7 +41,13 @@ def test_it_trains_an_epoch(file, photos, tmp_path):
     smallest = 75 if recipe.model.backbone == "InceptionV3" else 32
     config = load_config(
         file,
-        {"model.weights": "none", "train.epochs": 1, "data.image_size": smallest, "data.tfds_splits": {}},
+        {
+            "model.weights": "none",
+            "train.epochs": 1,
+            "finetune.epochs": 1,
+            "data.image_size": smallest,
+            "data.tfds_splits": {},
+        },
     )
     work = pretrain if file.stem.startswith("pretrain") else fit
     made = work(photos, config, runs_dir=tmp_path)
@@ -63,3 +70,9 @@ def test_the_recipes_say_what_the_source_documents_say():
     assert (mlp.head.hidden, mlp.head.dropout, mlp.train.epochs) == ((256, 128), 0.5, 20)
     linear = load_config(CONFIGS[0].parent / "resnet50_linear_head.yaml")
     assert (linear.head.hidden, linear.train.optimizer, linear.train.epochs) == ((), "adam", 10)
+    layerwise = load_config(CONFIGS[0].parent / "resnet50_layerwise_lr.yaml")
+    phase = layerwise.finetune
+    assert (layerwise.transfer, phase.unfreeze, phase.optimizer, phase.momentum) == ("full", "all", "sgd", 0.9)
+    assert phase.layer_lr == {
+        "conv1": 1e-4, "conv2": 1e-4, "conv3": 5e-4, "conv4": 1e-3, "conv5": 1e-3, "head": 1e-2,
+    }  # fmt: skip
