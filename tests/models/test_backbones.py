@@ -7,13 +7,16 @@ from collections.abc import Iterator
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tl_keras.config import HeadConfig, ModelConfig
 from tl_keras.errors import ConfigError
 from tl_keras.models.assemble import backbone_of, build_classifier
 from tl_keras.models.backbones import BACKBONES, Backbone, find
 from tl_keras.models.blocks import blocks_of
+from tl_keras.models.compute import block_costs
 from tl_keras.models.freezing import unfreeze
+from tl_keras.models.layer_rates import layer_rates
 from tl_keras.models.tiny import tiny
 
 
@@ -117,3 +120,57 @@ def test_the_last_block_unfreezes_with_batchnorm_frozen(built: Built) -> None:
 def test_no_layer_of_the_network_drops_anything(built: Built) -> None:
     for layer in backbone_of(built[1]).layers:
         assert getattr(layer, "rate", 0.0) == getattr(layer, "drop_path_rate", 0.0) == 0.0
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_batchnorm_that_is_called_in_training_changes_no_statistics(built: Built, affine: bool) -> None:
+    backbone, classifier = built
+    unfreeze(classifier, backbone, "all", affine=affine)
+    assert not assigned_in_training(classifier)
+    trained = [weight.path for weight in classifier.trainable_variables]
+    assert not [path for path in trained if "moving" in path]
+
+
+def test_where_batchnorm_is_left_to_train_the_change_would_be_seen() -> None:
+    classifier = build_classifier(
+        ModelConfig(backbone="Tiny", weights="none"),
+        HeadConfig(),
+        image_size=32,
+        classes=3,
+        task="multiclass",
+    )
+    backbone_of(classifier).trainable = True
+    assert len(assigned_in_training(classifier)) == 12
+
+
+def assigned_in_training(classifier: keras.Model) -> list[str]:
+    """Return the weights that layers of moving statistics write to when they are called in training.
+
+    Each is called by itself, which is much faster than calling the network.
+    """
+    owners = [layer for layer in backbone_of(classifier).layers if hasattr(layer, "moving_mean")]
+    moving = [weight for weight in classifier.weights if "moving" in weight.path]
+    assert len(moving) == 2 * len(owners)
+    values = {weight.path: tf.zeros(weight.shape) for layer in owners for weight in layer.weights}
+    pairs = [(weight, values[weight.path]) for layer in owners for weight in layer.weights]
+    with keras.StatelessScope(pairs, initialize_variables=False) as scope:
+        for layer in owners:
+            layer(tf.ones((1, 1, 1, *layer.moving_mean.shape)), training=True)
+    return [weight.path for weight, value in pairs if scope.get_current_value(weight) is not value]
+
+
+def test_every_weight_that_may_train_has_a_rate_by_its_own_path(built: Built) -> None:
+    backbone, classifier = built
+    paths = [weight.path for weight in classifier.weights]
+    assert len(set(paths)) == len(paths)
+    unfreeze(classifier, backbone, "all", affine=True)
+    rates = layer_rates(classifier, backbone, learning_rate=1.0, decay=0.5)
+    assert set(rates.factors) == {weight.path for weight in classifier.trainable_variables}
+    assert list(rates.blocks.values()) == [0.5**n for n in reversed(range(len(rates.blocks)))]
+
+
+def test_the_blocks_cost_what_the_network_costs(built: Built) -> None:
+    backbone, classifier = built
+    costs = block_costs(backbone_of(classifier), backbone)
+    assert sum(cost.parameters for cost in costs) == backbone.parameters
+    assert sum(cost.multiply_adds > 0 for cost in costs) >= len(costs) - 1  # `post` is a norm alone

@@ -14,7 +14,7 @@ from tl_keras.errors import ConfigError
 from tl_keras.models.assemble import backbone_of, build_classifier
 from tl_keras.models.backbones import find
 from tl_keras.models.blocks import blocks_of
-from tl_keras.models.freezing import freeze, unfreeze
+from tl_keras.models.freezing import choose, train_only, unfreeze
 
 MOBILENET = find("MobileNetV2")
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
@@ -82,8 +82,60 @@ def test_unfreezing_less_freezes_the_rest_again(mobilenet: keras.Model) -> None:
     unfreeze(mobilenet, MOBILENET, "from:Conv_1")
     assert training_layers(mobilenet) == ["Conv_1"]
     assert len(mobilenet.trainable_variables) == 3
-    freeze(mobilenet)
-    assert len(mobilenet.trainable_variables) == 2
+    unfrozen = unfreeze(mobilenet, MOBILENET, "none")
+    assert (unfrozen.layers, unfrozen.parameters, unfrozen.first_layer, unfrozen.blocks) == (0, 0, "", ())
+    assert unfrozen.describe() == "nothing of the backbone, only the head trains"
+    assert [weight.path for weight in mobilenet.trainable_variables] == [
+        "probabilities/kernel",
+        "probabilities/bias",
+    ]
+
+
+def test_growing_and_shrinking_leaves_no_trace(mobilenet: keras.Model) -> None:
+    frozen_head = mobilenet.get_layer("probabilities")
+    frozen_head.trainable = False
+    stages = [
+        ({"Conv_1"}, 3),
+        ({"Conv_1", "Conv_1_bn"}, 5),
+        ({"block_1_expand"}, 3),
+        (set(), 2),
+        ({"Conv1"}, 3),
+    ]
+    for layers, trained in stages:
+        train_only(mobilenet, layers)
+        assert set(training_layers(mobilenet)) == layers - {"Conv_1_bn"}
+        assert len(mobilenet.trainable_variables) == trained
+    assert frozen_head.trainable
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ("blocks:1", ["Conv_1"]),
+        ("blocks:2", ["block_16_expand", "block_16_depthwise", "block_16_project", "Conv_1"]),
+        ("block_1", ["block_1_expand", "block_1_depthwise", "block_1_project"]),
+        ("block_1_expand", ["block_1_expand"]),
+        ("stem", ["Conv1"]),
+        (["Conv.*"], ["Conv1", "Conv_1"]),
+        (("Conv1", "block_1[56]_p.*"), ["Conv1", "block_15_project", "block_16_project"]),
+        ("[Conv1, Conv_1.*]", ["Conv1", "Conv_1"]),
+        ("['block_1[56]_p.*']", ["block_15_project", "block_16_project"]),
+        ("none", []),
+    ],
+)
+def test_what_each_form_means(mobilenet: keras.Model, where: str | list[str], names: list[str]) -> None:
+    assert choose(mobilenet, MOBILENET, where) == set(names)
+
+
+def test_batchnorm_is_chosen_only_with_affine(mobilenet: keras.Model) -> None:
+    assert choose(mobilenet, MOBILENET, "Conv_1", affine=True) == {"Conv_1", "Conv_1_bn"}
+    assert choose(mobilenet, MOBILENET, ["Conv_1_bn"], affine=True) == {"Conv_1_bn"}
+
+
+def test_blocks_are_counted_that_own_weights_which_may_train() -> None:
+    classifier, backbone = build("ResNet50V2", 32), find("ResNet50V2")
+    assert unfreeze(classifier, backbone, "blocks:1").blocks == ("conv5",)
+    assert unfreeze(classifier, backbone, "blocks:1", affine=True).blocks == ("post",)
 
 
 def test_a_model_that_was_saved_and_loaded_unfreezes_the_same(mobilenet: keras.Model, tmp_path: Path) -> None:
@@ -91,16 +143,20 @@ def test_a_model_that_was_saved_and_loaded_unfreezes_the_same(mobilenet: keras.M
     mobilenet.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for where, affine in (("from:block_16", False), ("last:0.5", True)):
-        assert unfreeze(loaded, MOBILENET, where, affine) == unfreeze(mobilenet, MOBILENET, where, affine)
+        assert unfreeze(loaded, MOBILENET, where, affine=affine) == unfreeze(
+            mobilenet, MOBILENET, where, affine=affine
+        )
         assert len(loaded.trainable_variables) == len(mobilenet.trainable_variables)
 
 
-@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize(
+    ("where", "affine"), [("from:block_16", False), ("from:block_16", True), ("all", True)]
+)
 def test_training_changes_what_was_unfrozen_and_never_the_moving_statistics(
-    mobilenet: keras.Model, affine: bool
+    mobilenet: keras.Model, where: str, affine: bool
 ) -> None:
     base = backbone_of(mobilenet)
-    unfreeze(mobilenet, MOBILENET, "from:block_16", affine=affine)
+    unfreeze(mobilenet, MOBILENET, where, affine=affine)
     before = {weight.path: weight.numpy() for weight in base.weights}
     mobilenet.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     mobilenet.fit(IMAGES, np.arange(8) % 2, epochs=2, verbose=0)
@@ -110,7 +166,7 @@ def test_training_changes_what_was_unfrozen_and_never_the_moving_statistics(
     expected = {"block_16_depthwise/kernel", "block_16_project/kernel", "Conv_1/kernel"}
     assert expected <= changed
     assert not [path for path in changed if "moving" in path]
-    assert all(path.startswith(("block_16_", "Conv_1")) for path in changed)
+    assert all(path.startswith(("block_16_", "Conv_1")) for path in changed) or where == "all"
     assert any(path.endswith("gamma") for path in changed) == affine
 
 
@@ -124,22 +180,38 @@ def test_batchnorm_normalises_by_its_moving_statistics_even_when_it_trains(mobil
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("", r"Expected `all`, `last:SHARE`"),
+        ("", r"expected `all`, `none`, `last:SHARE`.*`blocks:NUMBER`.*expressions.*; found ''"),
         ("last", r"found 'last'"),
         ("last:many", r"found 'last:many'"),
         ("last:0", r"above 0 and at most 1"),
         ("last:1.5", r"above 0 and at most 1"),
         ("last:nan", r"above 0 and at most 1"),
         ("from:", r"found 'from:'"),
+        ("up_to:Conv_1", r"found 'up_to:Conv_1'"),
         (
             "from:blok_13",
             r"(?s)no block or layer 'blok_13'. Did you mean 'block_13'\?.*Blocks: stem, .*Conv_1",
         ),
         ("from:out_relu", r"Nothing in 'from:out_relu' of MobileNetV2"),
         ("from:Conv_1_bn", r"Nothing in"),
+        ("blocks:", r"found 'blocks:'"),
+        ("blocks:two", r"found 'blocks:two'"),
+        ("blocks:0", r"must be 1 to 19: stem, .*Conv_1"),
+        ("blocks:20", r"must be 1 to 19: stem, .*Conv_1"),
+        ("blok_13", r"(?s)no block or layer 'blok_13'. Did you mean 'block_13'\?.*expected `all`"),
+        ("Conv_1_bn", r"Nothing in 'Conv_1_bn'"),
+        ((), r"found \(\)"),
+        ("[]", r"found \[\]"),
+        ("[1, 2]", r"found \[1, 2\]"),
+        ("[block_1[56]_.*]", r"is not a list such as .*\n.*needs quotes"),
+        (["Conv_1", "block_(1"], r"'block_\(1' is not a regular expression: missing \)"),
+        (["Conv_1", "Conv"], r"No layer's whole name matches 'Conv'. Did you mean 'Conv1'\?"),
+        (["Conv_1", ".*_relu"], r"Nothing in '.\*_relu' of MobileNetV2"),
     ],
 )
-def test_what_cannot_be_unfrozen_is_refused(mobilenet: keras.Model, where: str, message: str) -> None:
+def test_what_cannot_be_unfrozen_is_refused(
+    mobilenet: keras.Model, where: str | list[str], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         unfreeze(mobilenet, MOBILENET, where)
 
@@ -152,8 +224,15 @@ def test_a_refusal_changes_nothing(mobilenet: keras.Model) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.one_of(st.text(), st.text().map("from:{}".format), st.floats().map("last:{}".format)))
-def test_any_text_is_either_obeyed_or_refused(mobilenet: keras.Model, where: str) -> None:
+@given(
+    st.one_of(
+        st.text(),
+        st.sampled_from(["from:{}", "blocks:{}", "[{}]"]).flatmap(lambda form: st.text().map(form.format)),
+        st.floats().map("last:{}".format),
+        st.lists(st.text()),
+    )
+)
+def test_any_text_is_either_obeyed_or_refused(mobilenet: keras.Model, where: str | list[str]) -> None:
     try:
         assert unfreeze(mobilenet, MOBILENET, where).layers >= 1
     except ConfigError as error:

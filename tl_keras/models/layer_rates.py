@@ -76,9 +76,9 @@ def describe_training(
 ) -> list[str]:
     """Return what is frozen and what trains at which rate, as the model is now: aligned lines such as
 
-        frozen   stem to block_13         43 layers        127,984 weights
-        trains   block_14 to Conv_1        7 of 8 layers   282,880 weights   rate 1e-05
-        trains   head                      1 layer          12,810 weights   rate 0.001
+        frozen   stem to block_15     96 layers       199,120 weights
+        trains   block_16 to Conv_1   2 of 4 layers   162,176 weights   rate 1e-05
+        trains   head                 1 layer          12,810 weights   rate 0.001
 
     Neighbouring blocks that learn alike share a line. Layers without weights are not counted, nor is frozen
     BatchNormalization in what trains.
