@@ -180,7 +180,7 @@ def test_batchnorm_normalises_by_its_moving_statistics_even_when_it_trains(mobil
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("", r"expected `all`, `none`, `last:SHARE`.*`blocks:NUMBER`.*expressions.*; found ''"),
+        ("", r"Expected `all`, `none`, `last:SHARE`.*`blocks:NUMBER`.*expressions.*; found ''"),
         ("last", r"found 'last'"),
         ("last:many", r"found 'last:many'"),
         ("last:0", r"above 0 and at most 1"),
@@ -198,7 +198,7 @@ def test_batchnorm_normalises_by_its_moving_statistics_even_when_it_trains(mobil
         ("blocks:two", r"found 'blocks:two'"),
         ("blocks:0", r"must be 1 to 19: stem, .*Conv_1"),
         ("blocks:20", r"must be 1 to 19: stem, .*Conv_1"),
-        ("blok_13", r"(?s)no block or layer 'blok_13'. Did you mean 'block_13'\?.*expected `all`"),
+        ("blok_13", r"(?s)no block or layer 'blok_13'. Did you mean 'block_13'\?.*Expected `all`"),
         ("Conv_1_bn", r"Nothing in 'Conv_1_bn'"),
         ((), r"found \(\)"),
         ("[]", r"found \[\]"),

@@ -84,4 +84,4 @@ def test_the_picture(tiny: keras.Model) -> None:
     ]
     unfreeze(tiny, TINY, "from:block2", affine=True)
     lines = describe_training(tiny, TINY, layer_rates(tiny, TINY, learning_rate=1e-3), 1e-3)
-    assert lines[1].split("   ")[:3] == ["trains", "block2 to block3", " 8 layers"]
+    assert lines[1].split("   ")[:3] == ["trains", "block2 to block3", "8 layers"]

@@ -225,8 +225,9 @@ def _matching(expression: str, layers: Sequence[str]) -> set[str]:
 
 
 _FORMS = (
-    "For what to unfreeze, expected `all`, `none`, `last:SHARE` such as last:0.3, `blocks:NUMBER`, "
-    "`from:BLOCK_OR_LAYER`, a block, a layer, or regular expressions for names of layers such as [conv5_.*]"
+    "Expected `all`, `none`, `last:SHARE` such as last:0.3, `blocks:NUMBER`, "
+    "`from:BLOCK_OR_LAYER`, a block, a layer, or regular expressions for names of layers such as [conv5_.*], "
+    "for what to unfreeze"
 )
 
 
