@@ -45,7 +45,7 @@ def test_only_the_unfrozen_kernels_and_the_head_move(tlk, run, monkeypatch):
 def test_batchnorm_affine_moves_gamma_and_beta_only(tlk, run, monkeypatch):
     keep_whatever_comes(monkeypatch)
     before = layers_of(run)
-    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:conv_13", "--train-batchnorm-affine",
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:conv_13", "--batchnorm", "affine",
                "--learning-rate", "0.01")  # fmt: skip
     assert done.code == 0, done.err
     after = layers_of(run)
