@@ -8,9 +8,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Biases and the parameters of normalisation layers are not shrunk, neither towards zero nor their start.
-SPARED_FROM_DECAY = ("bias", "gamma", "beta")
-
 NOT_PER_VARIABLE = ("iteration", "learning_rate", "joined")
 """The variables of an optimizer that do not belong to one variable of the model."""
 
@@ -23,7 +20,8 @@ class PerVariable(keras.optimizers.Optimizer):
     Every variable learns at its own rate, the optimizer's times a factor, and shrinks in proportion to that
     rate, apart from the gradient (decoupled decay, Loshchilov & Hutter 2019), which Keras's `weight_decay`
     cannot do. Anchored variables are drawn towards what they were when the optimizer was built, instead of
-    zero (L2-SP, Li, Grandvalet & Davoine 2018); where that was is part of the optimizer's state.
+    zero (L2-SP, Li, Grandvalet & Davoine 2018); where that was is part of the optimizer's state. Vectors do
+    neither: biases, and the parameters of normalisation layers.
 
     Some of what Keras does is put right: gradients are summed over the replicas before they are clipped and
     before they are accumulated (Keras clips those of each replica, and cannot accumulate under
@@ -247,12 +245,17 @@ def carry_over(old: Any, new: Any) -> None:
             if variable.path not in known:
                 average.assign(variable)
     if isinstance(new, LateAdam):
-        before = dict(zip(_paths(old), keras.ops.convert_to_numpy(old.joined), strict=True))
-        new.joined.assign([int(before.get(path, new.iterations)) for path in _paths(new)])
+        joined = dict(zip(_paths(old), keras.ops.convert_to_numpy(old.joined).tolist(), strict=True))
+        now = int(new.iterations)
+        new.joined.assign([joined.get(path, now) for path in _paths(new)])
 
 
 def _spared(variable: Any) -> bool:
-    return any(word in variable.name for word in SPARED_FROM_DECAY)
+    """Return whether it never decays: biases, and what scales and shifts channels, which are all vectors.
+
+    Names would not do: the scales of ConvNeXt's blocks have none of their own.
+    """
+    return len(variable.shape) < 2
 
 
 def _paths(optimizer: Any) -> list[str]:
