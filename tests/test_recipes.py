@@ -72,7 +72,12 @@ def test_the_recipes_say_what_the_source_documents_say():
     assert (linear.head.hidden, linear.train.optimizer, linear.train.epochs) == ((), "adam", 10)
     layerwise = load_config(CONFIGS[0].parent / "resnet50_layerwise_lr.yaml")
     phase = layerwise.finetune
-    assert (layerwise.transfer, phase.unfreeze, phase.optimizer, phase.momentum) == ("full", "all", "sgd", 0.9)
+    assert (layerwise.transfer, phase.unfreeze, phase.optimizer, phase.momentum) == (
+        "full",
+        "all",
+        "sgd",
+        0.9,
+    )
     assert phase.layer_lr == {
         "conv1": 1e-4, "conv2": 1e-4, "conv3": 5e-4, "conv4": 1e-3, "conv5": 1e-3, "head": 1e-2,
     }  # fmt: skip

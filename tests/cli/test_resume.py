@@ -151,9 +151,12 @@ def test_a_second_process_is_told_who_holds_a_run(tlk, finished):
         pass  # what a killed process said does not matter: the lock itself ended with it
 
 
-def test_a_loss_that_fails_later_leaves_the_best_weights_and_an_error(tlk, run):
+def test_a_loss_that_fails_later_leaves_the_best_weights_and_an_error(tlk, photos, tmp_path):
+    fit = ("fit", photos, "--backbone", "Tiny", "--epochs", 1, "--set", "head.dropout=0")
+    assert tlk(*fit, "--name", "run", "--runs-dir", tmp_path).code == 0
+    run = tmp_path / "run"
     stages = "finetune.stages=[{epochs: 1, unfreeze: none}, {epochs: 3, unfreeze: 'blocks:1'}]"
-    rates = "finetune.layer_lr={head: 1e-3, conv_13: 1e30}"
+    rates = "finetune.layer_lr={head: 1e-3, block3: 1e30}"
     done = tlk(
         "unfreeze-and-finetune", run, "--set", stages, "--set", rates, "--set", "finetune.optimizer=sgd"
     )
@@ -175,4 +178,5 @@ def test_a_stage_starts_from_the_best_weights_so_far(tlk, run):
     tlk("unfreeze-and-finetune", run, "--set", both, *common, *harm)
     ends = [run_ / "phases" / "2-finetune" / "model.keras" for run_ in (alone, run)]
     one, other = (keras.models.load_model(file, compile=False).get_weights() for file in ends)
-    assert all(map(np.array_equal, one, other))
+    for a, b in zip(one, other, strict=True):  # computed from another boundary, so equal to rounding
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

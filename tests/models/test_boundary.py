@@ -58,6 +58,14 @@ def test_where_all_trains_there_is_nothing_to_cut_off():
     assert cut_at_boundary(classifier) is None
 
 
+def test_where_only_the_head_trains_all_of_the_backbone_is_below():
+    classifier = classifier_of("MobileNet", 32, alpha=0.25)
+    unfreeze(classifier, find("MobileNet"), "none")
+    cut, pixels = cut_at_boundary(classifier), images(3, 32)
+    assert cut is not None and len(cut.upper.weights) == 2
+    np.testing.assert_allclose(cut.upper(cut.lower(pixels)), classifier(pixels), rtol=1e-5, atol=1e-7)
+
+
 def test_a_boundary_without_activations_below_is_found_in_front_of_batchnorm_that_trains():
     classifier = classifier_of("MobileNet", 32, alpha=0.25)
     unfreeze(classifier, find("MobileNet"), "from:conv_13", affine=True)

@@ -40,8 +40,8 @@ def cut_at_boundary(classifier: keras.Model) -> Cut | None:
     pixels = _inputs_of(pooling.input)[0]
     lower = keras.Model(classifier.input, keras.Model(base.input, boundary)(pixels), name="lower")
     activations = keras.Input(boundary.shape[1:], dtype="float32")
-    features = pooling(keras.Model(boundary, base.output)(activations))
-    upper = keras.Model(activations, head_of(classifier)(features), name="upper")
+    top = activations if boundary is base.output else keras.Model(boundary, base.output)(activations)
+    upper = keras.Model(activations, head_of(classifier)(pooling(top)), name="upper")
     return Cut(_layer_of(boundary).name, lower, upper)
 
 

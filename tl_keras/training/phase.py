@@ -22,7 +22,7 @@ from tl_keras.data.pipelines import (
     steps_per_epoch,
     training_batches,
 )
-from tl_keras.errors import DataError, MissingExtra, TrainingError
+from tl_keras.errors import ConfigError, DataError, MissingExtra, TrainingError
 from tl_keras.files import write_text
 from tl_keras.model_info import THRESHOLD
 from tl_keras.training.best import Best
@@ -184,6 +184,11 @@ class _Training:
         if not self._steps:
             found = len(lesson.train)
             raise DataError(f"{found} training images are too few for {lesson.device.replicas} replicas.")
+        if self._steps * lesson.epochs < size.accumulate:
+            raise ConfigError(
+                f"accumulate: {size.accumulate} steps make an update, and there are only "
+                f"{self._steps * lesson.epochs}: nothing would be learnt. Lower it, or train for more epochs."
+            )
         epochs = None if math.isfinite(at_most) else lesson.epochs
         self._best = Best(lesson.phase)
         self._history = History(folder / "history.csv")

@@ -217,9 +217,9 @@ class Lion(PerVariable, keras.optimizers.Lion):
 def carry_over(old: Any, new: Any) -> None:
     """Let an optimizer go on where another one stopped, on more, fewer or other variables.
 
-    Variables that both know, by path, keep their slots: moments, averages, accumulated gradients, the start
-    that L2-SP draws them to. Others begin: with moments of zero, the average at what they are now. The
-    learning rate is not taken over.
+    Variables that both know, by path, keep their slots: moments, accumulated gradients, the start that L2-SP
+    draws them to. Others begin with moments of zero. Averages begin at what the variables are now, which may
+    be the best weights so far. The learning rate is not taken over.
 
     Args:
         old: A built optimizer of `make_optimizer`, as it was left by the training.
@@ -237,13 +237,10 @@ def carry_over(old: Any, new: Any) -> None:
         # Keras names a slot after its variable's path and its kind.
         if slot.name in slots and slot.name not in NOT_PER_VARIABLE:
             slot.assign(slots[slot.name])
-    known = set(_paths(old))
     if new.use_ema:
-        for variable, average in zip(
-            new._trainable_variables, new._model_variables_moving_average, strict=True
-        ):
-            if variable.path not in known:
-                average.assign(variable)
+        averages = new._model_variables_moving_average
+        for variable, average in zip(new._trainable_variables, averages, strict=True):
+            average.assign(variable)
     if isinstance(new, LateAdam):
         joined = dict(zip(_paths(old), keras.ops.convert_to_numpy(old.joined).tolist(), strict=True))
         now = int(new.iterations)
