@@ -63,7 +63,7 @@ TRAINING = (
     setting("--batch-size", "train.batch_size", "Images per step.", type=int),
     setting("--learning-rate", "train.learning_rate", "Rate at the start, or after a warm-up.", type=float),
     setting("--seed", "runtime.seed", "Decides splits, weights and order.", type=int),
-    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
+    setting("--strategy", "runtime.strategy", "auto, none, mirrored or multi_worker."),
     setting("--precision", "runtime.precision", "auto, float32, mixed_float16 or mixed_bfloat16."),
 )
 

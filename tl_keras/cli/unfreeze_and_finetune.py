@@ -19,7 +19,7 @@ from tl_keras.cli.options import DEBUG, JSON, RUN, read_settings, setting, setti
     setting("--batch-size", "finetune.batch_size", "Images per step.", type=int),
     setting("--learning-rate", "finetune.learning_rate", "Rate at the start.", type=float),
     setting("--seed", "runtime.seed", "Decides order and dropout.", type=int),
-    setting("--strategy", "runtime.strategy", "auto, none or mirrored."),
+    setting("--strategy", "runtime.strategy", "auto, none, mirrored or multi_worker."),
 )
 @JSON
 @DEBUG

@@ -15,6 +15,7 @@ import numpy as np
 from tl_keras.console import say
 from tl_keras.errors import RunError
 from tl_keras.training.history import History
+from tl_keras.training.multi_worker import any_worker
 from tl_keras.training.state import State, newest, write
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
@@ -117,7 +118,8 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         if self._state and (self._epoch, batch) < (self._state.epoch, self._state.batch):
             return  # done before the interruption
-        if self._interrupted or time.monotonic() - self._saved >= self._interval:
+        # All workers save after the same batch: what they save includes sums over all of them.
+        if any_worker(self._interrupted or time.monotonic() - self._saved >= self._interval):
             self._save(batch + 1)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature

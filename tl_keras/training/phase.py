@@ -30,6 +30,7 @@ from tl_keras.model_info import THRESHOLD, Task
 from tl_keras.training.checkpoint import Checkpoint
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
+from tl_keras.training.multi_worker import any_worker
 from tl_keras.training.optimizers import better_is, make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
 
@@ -118,27 +119,31 @@ def train_phase(
         on = f"{device.precision}, {device.replicas} replicas"
         checkpoint = Checkpoint(folder / "checkpoints", on, minutes, history, [*schedule, best])
     callbacks = [*schedule, *_averaging(phase), best, TimeLimit(at_most), *_tensorboard(config, folder)]
-    validation = evaluation_batches(val, phase.images_per_step, device.replicas)
+    validation = evaluation_batches(val, phase.images_per_step, device.replicas, device.part)
     started = time.monotonic()
     try:
-        epoch, batch = checkpoint.prepare(model, validation.take(1)) if checkpoint else (0, 0)
+        epoch, batch = (
+            checkpoint.prepare(model, device.distributed(validation.take(1))) if checkpoint else (0, 0)
+        )
+        batches = training_batches(
+            train,
+            config.augment,
+            batch_size=phase.images_per_step,
+            epochs=phase.epochs,
+            seed=config.runtime.seed,
+            sampling=config.data.sampling,
+            class_weights=class_weights(train, phase),
+            replicas=device.replicas,
+            part=device.part,
+            # One batch stays when all are done: Keras looks at one before it starts.
+            start=min(epoch * steps + batch, phase.epochs * steps - 1),
+        )
         model.fit(
-            training_batches(
-                train,
-                config.augment,
-                batch_size=phase.images_per_step,
-                epochs=phase.epochs,
-                seed=config.runtime.seed,
-                sampling=config.data.sampling,
-                class_weights=class_weights(train, phase),
-                replicas=device.replicas,
-                # One batch stays when all are done: Keras looks at one before it starts.
-                start=min(epoch * steps + batch, phase.epochs * steps - 1),
-            ),
+            device.distributed(batches),
             epochs=phase.epochs,
             initial_epoch=epoch,
             steps_per_epoch=steps,
-            validation_data=validation,
+            validation_data=device.distributed(validation),
             callbacks=[*callbacks, history, reporter, *([checkpoint] if checkpoint else [])],
             shuffle=False,
             verbose=0,
@@ -171,7 +176,8 @@ class TimeLimit(keras.callbacks.Callback):
         now = time.monotonic()
         if math.isinf(self._end):
             self._end = now + self._seconds
-        if now >= self._end:
+        # All workers end with the same batch; without a limit they need not ask each other.
+        if not math.isinf(self._seconds) and any_worker(now >= self._end):
             self.model.stop_training = True
 
 

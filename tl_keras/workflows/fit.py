@@ -23,6 +23,7 @@ from tl_keras.models.backbones import find
 from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, Run, new_run
 from tl_keras.training.device import DevicePlan, plan_devices
+from tl_keras.training.multi_worker import is_chief
 from tl_keras.training.phase import PhaseResult, require_known_classes
 from tl_keras.workflows.frozen import frozen_trunk
 from tl_keras.workflows.new_classifier import (
@@ -34,6 +35,7 @@ from tl_keras.workflows.new_classifier import (
 )
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.train_head import train_head
+from tl_keras.workflows.workers import own_runs_dir
 
 PHASE = "1-head"
 
@@ -86,7 +88,10 @@ def fit(
     source = read_source(config.data)
     require_known_classes(config, source.classes)
     wish = name or run_name(config)
-    with new_run(Path(runs_dir), wish, exact=name is not None, overwrite=overwrite) as (run, final):
+    with (
+        own_runs_dir(Path(runs_dir)) as folder,
+        new_run(folder, wish, exact=name is not None, overwrite=overwrite) as (run, final),
+    ):
         # The network before the images: wrong settings and missing weights show within seconds.
         with device.strategy.scope():
             trunk = build_trunk(config.model, config.data.image_size)
@@ -95,7 +100,7 @@ def fit(
         config = with_kept_exclusions(config, run, final)
         stored, frozen = _prepared(run, trunk, source, config, info)
         trained = train_head(stored, trunk, frozen, device, PHASE)
-        if frozen is not None:
+        if frozen is not None and is_chief():
             frozen.note_use(final)
         save_classifier(trained.classifier, info, run.phases_dir / PHASE / "model.keras")
         report = write_run(trained.stored, trained.classifier, trained.model, trained.reported)
@@ -122,6 +127,7 @@ def _say_plan(config: Config, device: DevicePlan) -> None:
     backbone, weights = config.model.backbone, config.model.weights
     source = find(backbone).source
     say(f"{backbone}, {f'pretrained on {source}' if weights == 'pretrained' else f'weights: {weights}'}")
-    say(f"on {device.description}, {device.precision}")
+    say(f"on {device.description}")
+    say(device.describe_phase(config.train))
     if weights == "none":
         warn("the frozen backbone has random weights: its features are random, and nothing is transferred.")

@@ -23,11 +23,12 @@ from tl_keras.models import backbones
 from tl_keras.models.boundary import Cut, cut_at_boundary
 from tl_keras.models.freezing import unfreeze
 from tl_keras.models.source import SOURCE_FILE
-from tl_keras.run import locked, open_run
-from tl_keras.training.device import plan_devices
+from tl_keras.run import open_run
+from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
 from tl_keras.workflows.frozen import frozen_below, has_room
 from tl_keras.workflows.stored import StoredRun, open_stored
+from tl_keras.workflows.workers import own_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,15 @@ def unfreeze_and_finetune(run: str | Path, config: Config | None = None) -> Fine
     Raises:
         TlkError: The run, its images or the settings are not as needed; the run stays as it was.
     """
-    with locked(open_run(Path(run)).folder):
-        return _finetune(run, config)
-
-
-def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
-    _require_no_source(Path(folder))
-    config = wanted or open_run(Path(folder)).config()
+    config = config or open_run(Path(run)).config()
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
+    with own_run(Path(run)) as folder:
+        return _finetune(folder, config, device)
+
+
+def _finetune(folder: Path, config: Config, device: DevicePlan) -> FinetuneResult:
+    _require_no_source(folder)
     with device.strategy.scope():
         stored, classifier = open_stored(folder)
         _require_same(stored.config, config)
@@ -92,6 +93,7 @@ def _finetune(folder: str | Path, wanted: Config | None) -> FinetuneResult:
         )
         cut = cut_at_boundary(classifier) if config.stores_features else None
     say(f"{config.model.backbone} on {device.description}")
+    say(device.describe_phase(config.finetune))
     say(f"unfrozen {config.finetune.unfreeze}: {opened.describe()}")
     stored, frozen = _below(cut, stored, config)
     model = classifier if frozen is None or cut is None else cut.upper
