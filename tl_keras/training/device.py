@@ -86,7 +86,7 @@ def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
         ConfigError: `runtime.strategy` is multi_worker, and TF_CONFIG does not name workers.
         RunError: One of them does not appear.
     """
-    cluster = _cluster(runtime)
+    cluster = workers_of(runtime)
     strategy = multi_worker_strategy(cluster) if cluster else _local_strategy(runtime)
     if not is_chief():
         silence()
@@ -107,8 +107,12 @@ def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
     )
 
 
-def _cluster(runtime: RuntimeConfig) -> Cluster | None:
-    """Return the workers to train over; None for this process alone."""
+def workers_of(runtime: RuntimeConfig) -> Cluster | None:
+    """Return the workers to train over; None for this process alone.
+
+    Raises:
+        ConfigError: TF_CONFIG is wrong, or missing where it is needed.
+    """
     if runtime.strategy not in ("auto", "multi_worker"):
         return None
     if runtime.strategy == "multi_worker" and not os.environ.get("TF_CONFIG"):

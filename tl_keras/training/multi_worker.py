@@ -8,6 +8,7 @@ time on its part of each batch; only the chief writes and speaks.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import Coordin
 from tensorflow.python.eager import context as tf_context
 
 from tl_keras.console import say
-from tl_keras.errors import ConfigError, RunError
+from tl_keras.errors import ConfigError, DataError, RunError
 
 START_SECONDS = 300
 """Workers that have not appeared after this time will not come."""
@@ -282,6 +283,21 @@ def from_chief(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     received = _sum(words).tobytes()[:size]  # the others add zeros to the chief's integers
     with np.load(io.BytesIO(received), allow_pickle=False) as file:
         return [file[name] for name in file.files]
+
+
+def require_same_images(hashes: Sequence[str]) -> None:
+    """Refuse to train on images that are not the chief's: every worker has its part of the same batches.
+
+    Raises:
+        DataError: These are not.
+    """
+    mine = hashlib.sha256("".join(hashes).encode()).hexdigest()
+    count, digest = from_chief([np.array(len(hashes)), np.array(mine)])
+    if digest != mine:
+        raise DataError(
+            f"This worker found other images than the chief: {len(hashes)} to learn from, there {count}.\n"
+            "All workers need the same images: look for files that are missing, damaged or newer on one."
+        )
 
 
 def any_worker(yes: bool) -> bool:

@@ -30,7 +30,7 @@ from tl_keras.model_info import THRESHOLD, Task
 from tl_keras.training.checkpoint import Checkpoint
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
-from tl_keras.training.multi_worker import any_worker
+from tl_keras.training.multi_worker import any_worker, require_same_images
 from tl_keras.training.optimizers import better_is, make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
 
@@ -88,10 +88,11 @@ def train_phase(
 
     Raises:
         TrainingError: The loss is no number any more.
-        DataError: An image could be read when it was checked, and cannot any more.
+        DataError: An image could be read when it was checked, and cannot any more; or the chief has others.
         KeyboardInterrupt: Ctrl-C; with `resumable` after a checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    require_same_images([example.sha256 for example in (*train.examples, *val.examples)])
     steps = steps_per_epoch(len(train), phase.images_per_step, device.replicas)
     if not steps:
         raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")

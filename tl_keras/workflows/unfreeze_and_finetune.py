@@ -25,6 +25,7 @@ from tl_keras.models.freezing import unfreeze
 from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import open_run
 from tl_keras.training.device import DevicePlan, plan_devices
+from tl_keras.training.multi_worker import any_worker
 from tl_keras.training.phase import PhaseResult, require_known_classes, train_phase
 from tl_keras.workflows.frozen import frozen_below, has_room
 from tl_keras.workflows.stored import StoredRun, open_stored
@@ -138,7 +139,7 @@ def _below(cut: Cut | None, stored: StoredRun, config: Config) -> tuple[StoredRu
     if cut is None or frozen is None:
         say("whole images go through the whole network in every epoch")
         return stored, None
-    if not has_room(frozen, frozen.missing(examples) + views):
+    if any_worker(not has_room(frozen, frozen.missing(examples) + views)):
         return stored, None
     say(f"nothing up to {cut.layer} trains: that part is computed once per image")
     stored = stored.with_images(frozen.recheck(examples))
