@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PLAIN_LINE_SECONDS, BAR_SECONDS = 10.0, 0.1
 
+_silent = False
+
 
 @cache
 def _console(*, stderr: bool) -> Console:
@@ -32,13 +34,23 @@ def visible(text: str, keep: str = "") -> str:
     )
 
 
+def silence() -> None:
+    """Print nothing but errors from now on: this process is one of several that do the same."""
+    global _silent
+    _silent = True
+
+
 def say(text: str = "") -> None:
     """Print a remark about progress to stderr."""
+    if _silent:
+        return
     _console(stderr=True).print(visible(text, keep="\n"), markup=False)
 
 
 def warn(text: str) -> None:
     """Print something the user should not overlook to stderr."""
+    if _silent:
+        return
     console = _console(stderr=True)
     console.print("Note: ", style="yellow", end="")
     console.print(visible(text, keep="\n"), markup=False)
@@ -53,11 +65,15 @@ def fail(text: str) -> None:
 
 def result(text: str) -> None:
     """Print a line of the result to stdout, exactly as it is."""
+    if _silent:
+        return
     sys.stdout.write(text + "\n")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print a table to stdout; columns whose cells are all numbers are set to the right."""
+    if _silent:
+        return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -84,6 +100,9 @@ def progress(description: str, total: int | None, unit: str = "images") -> Itera
         A function to call with the number of units done since the last call.
     """
     console = _console(stderr=True)
+    if _silent:
+        yield lambda _: None
+        return
     show = _bar if console.is_terminal else _plain_lines
     with show(console, description, total, unit) as advance:
         yield advance

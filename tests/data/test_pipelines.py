@@ -63,6 +63,39 @@ def test_every_epoch_has_every_image_once_in_another_order(examples):
     assert (first[0] != epochs_of(make(8), 3)[0]).any()
 
 
+def test_the_parts_of_workers_are_the_batch_of_one_process(examples):
+    def images(part, held):
+        batches = training_batches(
+            held, AugmentConfig(), batch_size=4, epochs=2, seed=7, replicas=2, part=part
+        )
+        return [batch[0].numpy() for batch in batches]
+
+    half = loader(examples, cache_mb=0)
+    decoded = [images((number, 2), half) for number in range(2)]
+    for whole, *parts in zip(images((0, 1), loader(examples)), *decoded, strict=True):
+        np.testing.assert_array_equal(whole, np.concatenate(parts))
+    sizes = [[len(rows) for rows, _ in evaluation_batches(half, 4, 2, (number, 2))] for number in range(2)]
+    assert sizes == [[2, 2, 1]] * 2
+
+
+def test_workers_change_the_same_image_in_ways_of_their_own(examples):
+    same = loader([examples[0]] * 4)
+    halves = [
+        training_batches(
+            same,
+            AugmentConfig(random_resized_crop=0.3),
+            batch_size=4,
+            epochs=1,
+            seed=0,
+            replicas=2,
+            part=(number, 2),
+        )
+        for number in range(2)
+    ]
+    first, second = (as_set(next(iter(batches))[0].numpy()) for batches in halves)
+    assert len(first | second) == 4
+
+
 def test_random_resized_crops_repeat_and_vary(examples):
     config = AugmentConfig(random_resized_crop=0.2)
 

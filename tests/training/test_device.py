@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,12 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.images import class_folders
+from tl_keras.config import PhaseConfig, RuntimeConfig
+from tl_keras.errors import ConfigError
+from tl_keras.training.device import DevicePlan, workers_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,6 +65,39 @@ def test_mirrored_takes_images_and_batches_of_any_number(tmp_path):
     (tmp_path / "train" / "red" / "red_00.jpg").unlink()
     (tmp_path / "val" / "red" / "red_00.jpg").unlink()
     assert run_python(FIT, str(tmp_path), str(tmp_path / "runs"), "mirrored", "5", "none")
+
+
+@pytest.mark.parametrize(
+    ("workers", "replicas", "accumulate", "text"),
+    [
+        (1, 1, 1, "batch 32"),
+        (2, 2, 1, "batch 32 = 2 workers x 16"),
+        (2, 8, 1, "batch 32 = 2 workers x 4 replicas x 4"),
+        (1, 3, 1, "batch 33 = 3 replicas x 11"),
+        (1, 1, 4, "batch 32, 4 batches per update"),
+    ],
+)
+def test_the_plan_says_how_a_batch_is_shared(workers, replicas, accumulate, text):
+    plan = DevicePlan(None, replicas, (0, workers), "float32", False, "")
+    assert plan.describe_batch(32, accumulate) == text
+
+
+def test_the_plan_says_that_the_rate_grows_with_the_batch():
+    phase = PhaseConfig(batch_size=64, accumulate=2, learning_rate=1e-3, learning_rate_batch=32)
+    text = DevicePlan(None, 1, (0, 1), "float32", False, "").describe_phase(phase)
+    assert text.endswith("learning rate 0.001 is for 32 images, so it is 0.004 for 128")
+
+
+def test_workers_need_tf_config_and_one_is_none(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match="TF_CONFIG"):
+        workers_of(RuntimeConfig(strategy="multi_worker"))
+    assert workers_of(RuntimeConfig()) is None
+    two = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(two))
+    assert workers_of(RuntimeConfig(strategy="none")) is None
+    found = workers_of(RuntimeConfig())
+    assert found is not None and found.number == 1
 
 
 def test_mixed_precision_computes_low_and_answers_in_float32(photos, tmp_path):

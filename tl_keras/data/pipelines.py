@@ -29,6 +29,9 @@ from tl_keras.geometry import Box, Geometry
 from tl_keras.model_info import Task
 
 CROP_ASPECTS = (3 / 4, 4 / 3)
+WHOLE = (0, 1)
+"""The part of each batch that a single process takes: the first of one."""
+
 Indices = npt.NDArray[np.int64]
 RowsOfEpoch = Callable[[tf.Tensor], tf.data.Dataset]
 
@@ -178,17 +181,20 @@ def random_box(width: int, height: int, smallest: float, draws: npt.NDArray[np.f
     return (x, y, x + crop_width, y + crop_height)
 
 
-def evaluation_batches(loader: Labelled, batch_size: int, replicas: int = 1) -> tf.data.Dataset:
+def evaluation_batches(
+    loader: Labelled, batch_size: int, replicas: int = 1, part: tuple[int, int] = WHOLE
+) -> tf.data.Dataset:
     """Return batches (rows of `loader`, float32 targets) of all examples in their order.
 
-    With several replicas the last image is repeated until every replica has as many as the others.
+    With several replicas the last image is repeated until every replica has as many as the others. `part` is
+    as in `training_batches`.
     """
     missing = -len(loader) % replicas
     order = np.append(np.arange(len(loader)), np.full(missing, len(loader) - 1))
     return (
         tf.data.Dataset.from_tensor_slices(order)
         .batch(_shared_equally(batch_size, replicas))
-        .map(lambda indices: _load(loader, indices), num_parallel_calls=2, deterministic=True)
+        .map(lambda indices: _load(loader, _part_of(indices, part)), num_parallel_calls=2, deterministic=True)
         .prefetch(2)
     )
 
@@ -213,6 +219,7 @@ def training_batches(
     sampling: Sampling = "natural",
     class_weights: Sequence[float] | None = None,
     replicas: int = 1,
+    part: tuple[int, int] = WHOLE,
     start: int = 0,
 ) -> tf.data.Dataset:
     """Return shuffled, augmented batches of `epochs` epochs, one after another.
@@ -222,7 +229,8 @@ def training_batches(
     an epoch is as long as ever, but draws from all classes alike. The last batch of an epoch may be smaller;
     with several replicas an epoch leaves out the few images, others each time, that cannot be shared equally.
     The first `start` batches are left out, without loading them. Images can be augmented; stored features
-    cannot: those have their views.
+    cannot: those have their views. Of each batch only the `part` (i, n), the i-th of n equal ones, is loaded,
+    augmented and returned; n divides `replicas`. MixUp and CutMix mix within a part.
     """
     if not isinstance(loader, Loader):
         augment = AugmentConfig()
@@ -232,10 +240,11 @@ def training_batches(
         lambda epoch: rows(epoch).batch(_shared_equally(batch_size, replicas))
     )
     change = augmenter(augment)
+    number, parts = part
 
     def prepare(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)])
-        images, targets = _load(loader, indices, key, augment.random_resized_crop)
+        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step * parts + number, tf.int32)])
+        images, targets = _load(loader, _part_of(indices, part), key, augment.random_resized_crop)
         if change is not None:
             images, targets = change(images, targets, key)
         if class_weights is None:
@@ -245,6 +254,12 @@ def training_batches(
     # Shuffled before anything is read, so that shuffling costs no memory; decoding overlaps training.
     steps = order.enumerate().skip(start)
     return steps.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def _part_of(indices: tf.Tensor, part: tuple[int, int]) -> tf.Tensor:
+    number, parts = part
+    size = tf.size(indices) // parts
+    return indices[number * size : (number + 1) * size]
 
 
 def _natural(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:

@@ -15,7 +15,8 @@ import numpy as np
 from tl_keras.console import say
 from tl_keras.errors import RunError
 from tl_keras.training.history import History
-from tl_keras.training.state import State, newest, write
+from tl_keras.training.multi_worker import any_worker, is_chief
+from tl_keras.training.state import State, write
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
 """What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""
@@ -31,10 +32,11 @@ class Checkpoint(keras.callbacks.Callback):
     start. While it trains, Ctrl-C ends the batch, writes the state and raises KeyboardInterrupt.
 
     On one device what follows is the same to the bit. Over several replicas the moving statistics of
-    BatchNormalization are kept as their mean.
+    BatchNormalization are kept as their mean. Of several workers the chief writes for all.
 
     Args:
         folder: Where the checkpoints lie.
+        state: What to go on from; None to begin.
         minutes: Time between two of them within an epoch.
         precision: Keras dtype policy; a checkpoint of another is refused.
         steps: Steps per epoch; so is one of another number.
@@ -47,6 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
+        state: State | None,
         *,
         minutes: float,
         precision: str,
@@ -65,8 +68,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._accumulate = accumulate
         self._history = history
         self._watched = watched
-        self._state = newest(folder)
-        self._restoring = self._state is not None
+        self._state = state
+        self._restoring = state is not None
         self._epoch = 0
         self._interrupted = False
         self._handler: Any = None
@@ -145,7 +148,12 @@ class Checkpoint(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
     def _is_due(self, seconds: float) -> bool:
-        return self._interrupted or self._saved < 0 or time.monotonic() - self._saved >= seconds
+        """Return whether to save: all workers after the same batch, since all give what they have to sums."""
+        due = self._interrupted or self._saved < 0 or time.monotonic() - self._saved >= seconds
+        if not any_worker(due):
+            return False
+        self._interrupted = any_worker(self._interrupted)
+        return True
 
     def _save(self, batch: int) -> None:
         state = State(
@@ -165,7 +173,8 @@ class Checkpoint(keras.callbacks.Callback):
                 "best": next((c.best_weights or [] for c in self._watched if hasattr(c, "best_weights")), []),
             },
         )
-        write(self._folder, state)
+        if is_chief():
+            write(self._folder, state)
         self._saved = time.monotonic()
         if self._interrupted:
             raise KeyboardInterrupt

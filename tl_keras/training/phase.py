@@ -23,16 +23,17 @@ from tl_keras.data.pipelines import (
     training_batches,
 )
 from tl_keras.errors import ConfigError, DataError, MissingExtra, TrainingError
-from tl_keras.files import write_text
+from tl_keras.files import remove, write_text
 from tl_keras.model_info import THRESHOLD
 from tl_keras.training.best import Best
 from tl_keras.training.checkpoint import Checkpoint
 from tl_keras.training.class_weights import class_weights
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
+from tl_keras.training.multi_worker import any_worker, require_same_images
 from tl_keras.training.optimizers import make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
-from tl_keras.training.state import newest
+from tl_keras.training.state import State, newest, of_chief
 from tl_keras.training.update_rules import carry_over
 
 MOST_TOGETHER = 64
@@ -150,32 +151,42 @@ def train_phase(
 
     Raises:
         TrainingError: The loss failed before the first epoch was over.
-        DataError: An image could be read when it was checked, and cannot any more.
+        DataError: An image could be read when it was checked, and cannot any more; or the chief has others.
         KeyboardInterrupt: Ctrl-C; with `resumable` after a checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
     phase = lesson.phase
-    state = newest(folder / "checkpoints") if resumable else None
+    require_same_images([example.sha256 for example in (*lesson.train.examples, *lesson.val.examples)])
+    state = of_chief(newest(folder / "checkpoints")) if resumable else None
     size = BatchSize(phase.images_per_step, phase.accumulate)
     if state is not None:
         size = BatchSize(state.images_per_step, state.accumulate)
     begun_with = lesson.model.get_weights() if phase.batch_size == "auto" else []
     while True:
         try:
-            return _Training(lesson, size, folder, resumable=resumable, at_most=at_most).run()
+            return _Training(lesson, size, folder, state, resumable=resumable, at_most=at_most).run()
         except tf.errors.ResourceExhaustedError:
             if phase.batch_size != "auto" or size.images <= lesson.device.replicas:
                 raise
             size = size.halved()
             warn(f"out of memory: now {size.images} images per step, {size.accumulate} steps per update")
             lesson.model.set_weights(begun_with)
+            remove(folder / "checkpoints")
+            state = None
 
 
 class _Training:
     """A phase with one batch size."""
 
     def __init__(
-        self, lesson: Lesson, size: BatchSize, folder: Path, *, resumable: bool, at_most: float
+        self,
+        lesson: Lesson,
+        size: BatchSize,
+        folder: Path,
+        state: State | None,
+        *,
+        resumable: bool,
+        at_most: float,
     ) -> None:
         self._lesson = lesson
         self._size = size
@@ -204,6 +215,7 @@ class _Training:
             # Last, so that it takes what the others have become, and sets them again after their own start.
             self._checkpoint = Checkpoint(
                 folder / "checkpoints",
+                state,
                 minutes=lesson.config.runtime.checkpoint_minutes,
                 precision=lesson.device.precision,
                 steps=self._steps,
@@ -238,32 +250,36 @@ class _Training:
     def _train(self, stage: Stage, epoch: int, last: int) -> None:
         """Train one stage from `epoch` on, or from the position of the checkpoint in that epoch."""
         lesson, model = self._lesson, self._lesson.model
-        validation = evaluation_batches(lesson.val, self._size.images, lesson.device.replicas)
+        device = lesson.device
+        validation = evaluation_batches(lesson.val, self._size.images, device.replicas, device.part)
         before = model.optimizer if self._history.rows else None
-        with lesson.device.strategy.scope():
+        with device.strategy.scope():
             stage.begin()
             self._compile()
             if before is not None:
                 model.optimizer.build(model.trainable_variables)
                 carry_over(before, model.optimizer)
-        batch = self._checkpoint.prepare(model, validation.take(1)) if self._checkpoint else 0
+        sample = device.distributed(validation.take(1))
+        batch = self._checkpoint.prepare(model, sample) if self._checkpoint else 0
+        batches = training_batches(
+            lesson.train,
+            lesson.config.augment,
+            batch_size=self._size.images,
+            epochs=last,
+            seed=lesson.config.runtime.seed,
+            sampling=lesson.config.data.sampling,
+            class_weights=class_weights(lesson.train, lesson.phase),
+            replicas=device.replicas,
+            part=device.part,
+            # One batch stays when all are done: Keras looks at one before it starts.
+            start=min(epoch * self._steps + batch, last * self._steps - 1),
+        )
         model.fit(
-            training_batches(
-                lesson.train,
-                lesson.config.augment,
-                batch_size=self._size.images,
-                epochs=last,
-                seed=lesson.config.runtime.seed,
-                sampling=lesson.config.data.sampling,
-                class_weights=class_weights(lesson.train, lesson.phase),
-                replicas=lesson.device.replicas,
-                # One batch stays when all are done: Keras looks at one before it starts.
-                start=min(epoch * self._steps + batch, last * self._steps - 1),
-            ),
+            device.distributed(batches),
             epochs=last,
             initial_epoch=epoch,
             steps_per_epoch=self._steps,
-            validation_data=validation,
+            validation_data=device.distributed(validation),
             callbacks=self._callbacks,
             shuffle=False,
             verbose=0,
@@ -325,7 +341,8 @@ class TimeLimit(keras.callbacks.Callback):
         now = time.monotonic()
         if math.isinf(self._end):
             self._end = now + self._seconds
-        if now >= self._end:
+        # All workers end with the same batch; without a limit they need not ask each other.
+        if not math.isinf(self._seconds) and any_worker(now >= self._end):
             self.model.stop_training = True
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tl_keras.console import warn
 from tl_keras.files import remove, written_aside
+from tl_keras.training.multi_worker import from_chief
 
 KEPT = 2
 
@@ -60,16 +61,20 @@ def newest(folder: Path) -> State | None:
     return None
 
 
+def of_chief(state: State | None) -> State | None:
+    """Return the chief's state on every worker; all of them must call it."""
+    packed = _packed(state) if state else {}
+    names, *arrays = from_chief([np.array([*packed], np.str_), *packed.values()])
+    return _unpacked(dict(zip(names.tolist(), arrays, strict=True))) if arrays else None
+
+
 def write(folder: Path, state: State) -> None:
     """Write a checkpoint, safe against a loss of power, and remove all but the last two.
 
     Raises:
         RunError: The disk is full or read-only.
     """
-    header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
-    content: dict[str, Any] = {"header": np.array(json.dumps(header))}
-    for name, group in state.arrays.items():
-        content |= {f"{name}/{index}": array for index, array in enumerate(group)}
+    content: dict[str, Any] = _packed(state)
     destination = folder / f"{state.epoch:06d}-{state.batch:08d}.npz"
     with written_aside(destination) as aside, aside.open("wb") as file:
         np.savez(file, **content)
@@ -81,9 +86,20 @@ def write(folder: Path, state: State) -> None:
 
 def _read(file: Path) -> State:
     with np.load(file, allow_pickle=False) as content:
-        header = json.loads(str(content["header"]))
-        groups: dict[str, list[np.ndarray]] = {name: [] for name in ("model", "optimizer", "metrics", "best")}
-        for key in content.files:
-            if key != "header":
-                groups[key.partition("/")[0]].append(content[key])
-    return State(**header, arrays=groups)
+        return _unpacked({name: content[name] for name in content.files})
+
+
+def _packed(state: State) -> dict[str, np.ndarray]:
+    header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
+    content = {"header": np.array(json.dumps(header))}
+    for name, group in state.arrays.items():
+        content |= {f"{name}/{index}": array for index, array in enumerate(group)}
+    return content
+
+
+def _unpacked(content: dict[str, np.ndarray]) -> State:
+    groups: dict[str, list[np.ndarray]] = {name: [] for name in ("model", "optimizer", "metrics", "best")}
+    for key, array in content.items():
+        if key != "header":
+            groups[key.partition("/")[0]].append(array)
+    return State(**json.loads(str(content["header"])), arrays=groups)

@@ -21,6 +21,7 @@ from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, Run
 from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import DevicePlan, plan_devices
+from tl_keras.training.multi_worker import is_chief
 from tl_keras.training.phase import PhaseResult
 from tl_keras.unfinished import resumable_run
 from tl_keras.workflows.begun import begun_with, prepared
@@ -36,6 +37,7 @@ from tl_keras.workflows.new_classifier import (
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.train_head import Trained, train_head
 from tl_keras.workflows.train_whole import train_full, train_scratch
+from tl_keras.workflows.workers import own_runs_dir
 
 PHASES = {"frozen": "1-head", "full": "1-full", "scratch": "1-scratch"}
 """What the first phase is called, by `transfer`."""
@@ -99,9 +101,13 @@ def fit(
     require_known_classes(config, source.classes)
     wish = name or run_name(config)
     unused = ("train.", "baseline") if config.transfer == "full" else ("finetune.", "baseline")
-    with resumable_run(
-        Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite, unused=unused
-    ) as (run, final):
+    with (
+        own_runs_dir(Path(runs_dir)) as folder,
+        resumable_run(folder, wish, config, exact=name is not None, overwrite=overwrite, unused=unused) as (
+            run,
+            final,
+        ),
+    ):
         begun = begun_with(run, source, overwrite=overwrite)
         train = _train_frozen if config.transfer == "frozen" else _train_whole
         trained = train(config, device, source, begun, run, final)
@@ -146,7 +152,8 @@ def _train_frozen(
         frozen.compute([example for example in stored.prepared.examples if not example.problem])
         frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
         frozen.extractor.release()
-        frozen.note_use(final)
+        if is_chief():
+            frozen.note_use(final)
     return train_head(stored, trunk, frozen, device, PHASES["frozen"])
 
 
@@ -168,6 +175,7 @@ def _say_plan(config: Config, device: DevicePlan) -> None:
     backbone, weights = config.model.backbone, config.model.weights
     source = find(backbone).source
     say(f"{backbone}, {f'pretrained on {source}' if weights == 'pretrained' else f'weights: {weights}'}")
-    say(f"on {device.description}, {device.precision}")
+    say(f"on {device.description}")
+    say(device.describe_phase(config.finetune if config.transfer == "full" else config.train))
     if weights == "none" and config.transfer != "scratch":
         warn("the backbone has random weights: its features are random, and nothing is transferred.")

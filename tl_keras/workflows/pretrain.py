@@ -34,6 +34,7 @@ from tl_keras.workflows.new_classifier import (
     write_run,
 )
 from tl_keras.workflows.stored import StoredRun
+from tl_keras.workflows.workers import own_runs_dir
 
 PHASE = "1-pretrain"
 UNUSED = ("finetune.", "baseline", "transfer", "features")
@@ -92,14 +93,18 @@ def pretrain(
     source = read_source(config.data)
     require_known_classes(config, source.classes)
     wish = name or f"{run_name(config)}-source"
-    unfinished = resumable_run(
-        Path(runs_dir), wish, config, exact=name is not None, overwrite=overwrite, unused=UNUSED
-    )
-    with unfinished as (run, final):
+    with (
+        own_runs_dir(Path(runs_dir)) as runs,
+        resumable_run(runs, wish, config, exact=name is not None, overwrite=overwrite, unused=UNUSED) as (
+            run,
+            final,
+        ),
+    ):
         begun = begun_with(run, source, overwrite=overwrite)
         classifier, info = build(config, source.classes, device, PHASE, frozen=False)
         say(f"{config.model.backbone} from random weights, {classifier.count_params():,} of them")
-        say(f"on {device.description}, {device.precision}")
+        say(f"on {device.description}")
+        say(device.describe_phase(config.train))
         images = begun or prepared(run, source, config)
         stored = StoredRun(run, with_kept_exclusions(config, run, final), info, images)
         folder = run.phases_dir / PHASE

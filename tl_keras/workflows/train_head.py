@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from tl_keras.config import Config, HeadConfig, load_config
+from tl_keras.config import Config, HeadConfig, PhaseConfig, load_config
 from tl_keras.console import say
 from tl_keras.data.pipelines import Labelled, evaluation_batches
 from tl_keras.evaluation.forward import probabilities
@@ -18,6 +20,7 @@ from tl_keras.models.assemble import head_of, with_head
 from tl_keras.models.standardize import fold, on_standardized
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.head_search import search_head
+from tl_keras.training.multi_worker import from_chief
 from tl_keras.training.phase import Lesson, PhaseResult, train_phase
 from tl_keras.training.statistics import column_statistics
 from tl_keras.workflows.baseline import against_scratch
@@ -83,10 +86,21 @@ def _with_kept_head(config: Config, features: Labelled | None, folder: Path) -> 
     file = folder / CONFIG_FILE
     if file.is_file():
         kept = load_config(file)
-        return config.model_copy(update={"head": kept.head, "train": kept.train})
-    config = _with_head(config, features, folder)
+        config = config.model_copy(update={"head": kept.head, "train": kept.train})
+    else:
+        config = _with_head(config, features, folder)
+    config = _as_chief(config)
     write_text(file, config.to_yaml())
     return config
+
+
+def _as_chief(config: Config) -> Config:
+    """Return the settings with the chief's choice of a head: other processors may round to another one."""
+    mine = config.model_dump_json(include={"head", "train"}).encode()
+    chosen = json.loads(from_chief([np.frombuffer(mine, np.uint8)])[0].tobytes())
+    return config.model_copy(
+        update={"head": HeadConfig(**chosen["head"]), "train": PhaseConfig(**chosen["train"])}
+    )
 
 
 def _with_head(config: Config, features: Labelled | None, folder: Path) -> Config:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tl_keras.config import Config
 from tl_keras.console import say
@@ -20,15 +21,17 @@ from tl_keras.evaluation.result import Evaluation
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text, written_aside
 from tl_keras.models.source import SOURCE_FILE
-from tl_keras.run import locked, open_run
+from tl_keras.run import open_run
 from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import DevicePlan, plan_devices
+from tl_keras.training.multi_worker import any_worker, from_chief, is_chief
 from tl_keras.training.phase import PhaseResult, train_phase
 from tl_keras.unfinished import resumable_phase
 from tl_keras.workflows.opening import adapt, opened
 from tl_keras.workflows.stored import StoredRun, open_stored
+from tl_keras.workflows.workers import own_run
 
-DECISION_FILE = "decision.json"
+DECISION_FILE, SUMMARY_FILE = "decision.json", "summary.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +80,39 @@ def unfreeze_and_finetune(
         TrainingError: The loss failed; if that was after the best epoch, the rest was done as usual.
         KeyboardInterrupt: Ctrl-C, after a checkpoint.
     """
-    with locked(open_run(Path(run)).folder):
-        return _finetune(run, config, overwrite=overwrite)
-
-
-def _finetune(folder: str | Path, wanted: Config | None, *, overwrite: bool) -> FinetuneResult:
-    _require_no_source(Path(folder))
-    config = wanted or open_run(Path(folder)).config()
+    config = config or open_run(Path(run)).config()
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
+    with own_run(Path(run)) as folder:
+        return _finetune(folder, config, device, overwrite=overwrite)
+
+
+def _finetune(folder: Path, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
+    _require_no_source(folder)
     with device.strategy.scope():
         stored, classifier = open_stored(folder)
     _require_same(stored.config, config)
     require_known_classes(config, stored.info.labels)
     name = stored.run.next_phase("finetune")
     with resumable_phase(stored.run, name, config, overwrite=overwrite) as phase_folder:
-        if not (phase_folder / DECISION_FILE).is_file():
+        if any_worker((phase_folder / DECISION_FILE).is_file()):
+            _take_from_chief(phase_folder / DECISION_FILE, phase_folder / SUMMARY_FILE)
+        else:
             say(f"{config.model.backbone} on {device.description}")
+            say(device.describe_phase(config.finetune))
             _train(stored, classifier, config, device, phase_folder)
         result = _read_result(stored.run.folder, phase_folder)
-        if result.kept:
+        if result.kept and is_chief():
             _install(stored, config, phase_folder)
     result.phase.require_success(stored.run.phases_dir / name)
     return result
+
+
+def _take_from_chief(*files: Path) -> None:
+    """Give all workers the chief's files: what it had decided before it was stopped."""
+    mine = [np.frombuffer(file.read_bytes() if file.is_file() else b"", np.uint8) for file in files]
+    for file, content in zip(files, from_chief(mine), strict=True):
+        write_text(file, content.tobytes().decode())
 
 
 def _train(
@@ -169,7 +182,7 @@ def _decision(result: FinetuneResult) -> str:
 
 def _read_result(run: Path, phase_folder: Path) -> FinetuneResult:
     decision = json.loads((phase_folder / DECISION_FILE).read_text(encoding="utf-8"))
-    summary = json.loads((phase_folder / "summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((phase_folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     return FinetuneResult(
         run=run,
         kept=decision["kept"],
