@@ -1,8 +1,8 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`inspect`, `fit`, `cross_validate`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`, `pretrain`,
-`backbones`, `runs`, `cache`.
+`inspect`, `fit`, `cross_validate`, `lr_find`, `unfreeze_and_finetune`, `evaluate`, `predict`, `export`,
+`pretrain`, `backbones`, `runs`, `cache`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
     from tl_keras.workflows.inspect import inspect
+    from tl_keras.workflows.lr_find import lr_find
     from tl_keras.workflows.predict import predict
     from tl_keras.workflows.pretrain import pretrain
     from tl_keras.workflows.runs import runs
@@ -38,6 +39,7 @@ __all__ = [
     "fit",
     "inspect",
     "load_config",
+    "lr_find",
     "predict",
     "pretrain",
     "pretraining_defaults",
@@ -46,10 +48,21 @@ __all__ = [
 ]
 
 
+TRAINS_OR_MEASURES = {
+    "fit",
+    "cross_validate",
+    "lr_find",
+    "unfreeze_and_finetune",
+    "pretrain",
+    "evaluate",
+    "export",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
-    if name in ("fit", "cross_validate", "unfreeze_and_finetune", "pretrain", "evaluate", "export"):
+    if name in TRAINS_OR_MEASURES:
         importlib.import_module("tl_keras.runtime").import_tensorflow()
     settings = name in ("Config", "load_config", "pretraining_defaults")
     module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")
