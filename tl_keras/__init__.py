@@ -1,8 +1,8 @@
 """Transfer learning for image classification with Keras 3 on TensorFlow.
 
 The verbs of the command line are functions here, imported when first used:
-`inspect`, `fit`, `cross_validate`, `unfreeze_and_finetune`, `resume`, `evaluate`, `predict`, `export`,
-`pretrain`, `backbones`, `runs`, `cache`.
+`inspect`, `fit`, `cross_validate`, `lr_find`, `unfreeze_and_finetune`, `resume`, `evaluate`, `predict`,
+`export`, `pretrain`, `backbones`, `runs`, `cache`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tl_keras.workflows.export import export
     from tl_keras.workflows.fit import fit
     from tl_keras.workflows.inspect import inspect
+    from tl_keras.workflows.lr_find import lr_find
     from tl_keras.workflows.predict import predict
     from tl_keras.workflows.pretrain import pretrain
     from tl_keras.workflows.resume import resume
@@ -39,6 +40,7 @@ __all__ = [
     "fit",
     "inspect",
     "load_config",
+    "lr_find",
     "predict",
     "pretrain",
     "pretraining_defaults",
@@ -48,7 +50,7 @@ __all__ = [
 ]
 
 
-TRAINING = ("fit", "cross_validate", "unfreeze_and_finetune", "resume", "pretrain")
+TRAINING = ("fit", "cross_validate", "lr_find", "unfreeze_and_finetune", "resume", "pretrain")
 
 
 def __getattr__(name: str) -> Any:

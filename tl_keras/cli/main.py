@@ -16,6 +16,7 @@ from tl_keras.cli.evaluate import evaluate
 from tl_keras.cli.export import export
 from tl_keras.cli.fit import fit
 from tl_keras.cli.inspect import inspect
+from tl_keras.cli.lr_find import lr_find
 from tl_keras.cli.options import DEBUG
 from tl_keras.cli.predict import predict
 from tl_keras.cli.pretrain import pretrain
@@ -54,6 +55,7 @@ def tlk() -> None:
 for command in (
     inspect,
     fit,
+    lr_find,
     unfreeze_and_finetune,
     resume,
     evaluate,

@@ -255,7 +255,7 @@ class _Training:
         before = model.optimizer if self._history.rows else None
         with device.strategy.scope():
             stage.begin()
-            self._compile()
+            compile_for(lesson, self._size, self._steps)
             if before is not None:
                 model.optimizer.build(model.trainable_variables)
                 carry_over(before, model.optimizer)
@@ -285,28 +285,6 @@ class _Training:
             verbose=0,
         )
 
-    def _compile(self) -> None:
-        lesson = self._lesson
-        multilabel = lesson.config.data.task == "multilabel"
-        loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
-        together = _steps_together(self._steps) if lesson.short_steps and lesson.device.replicas == 1 else 1
-        lesson.model.compile(
-            optimizer=make_optimizer(
-                lesson.phase,
-                self._steps,
-                epochs=lesson.epochs,
-                images_per_step=self._size.images,
-                accumulate=self._size.accumulate,
-                factors=lesson.layer_rates,
-                anchored=lesson.held_back,
-                l2_sp=lesson.l2_sp,
-            ),
-            loss=loss(label_smoothing=lesson.phase.label_smoothing),
-            metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
-            jit_compile=lesson.device.jit_compile,
-            steps_per_execution=together,
-        )
-
     def _result(self, seconds: float) -> PhaseResult:
         rows, failure = self._history.rows, self._reporter.failure
         if failure and not (self._best.best_weights and math.isfinite(self._best.best)):
@@ -327,6 +305,35 @@ class _Training:
         )
         write_text(self._folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")
         return result
+
+
+def compile_for(lesson: Lesson, size: BatchSize, steps: int) -> None:
+    """Compile a lesson's model, with a new optimizer for what trains in it now.
+
+    Args:
+        lesson: The model and its settings.
+        size: Of a batch.
+        steps: Batches per epoch.
+    """
+    multilabel = lesson.config.data.task == "multilabel"
+    loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
+    together = _steps_together(steps) if lesson.short_steps and lesson.device.replicas == 1 else 1
+    lesson.model.compile(
+        optimizer=make_optimizer(
+            lesson.phase,
+            steps,
+            epochs=lesson.epochs,
+            images_per_step=size.images,
+            accumulate=size.accumulate,
+            factors=lesson.layer_rates,
+            anchored=lesson.held_back,
+            l2_sp=lesson.l2_sp,
+        ),
+        loss=loss(label_smoothing=lesson.phase.label_smoothing),
+        metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
+        jit_compile=lesson.device.jit_compile,
+        steps_per_execution=together,
+    )
 
 
 class TimeLimit(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tl_keras.config import Config
 from tl_keras.console import progress, say
 from tl_keras.data.pipelines import Labelled
+from tl_keras.errors import ConfigError, RunError
 from tl_keras.features.frozen import FrozenPart
 from tl_keras.models.assemble import backbone_of
 from tl_keras.models.backbones import find
@@ -21,11 +22,13 @@ from tl_keras.models.batchnorm import adapt_batchnorm
 from tl_keras.models.boundary import Cut, cut_at_boundary
 from tl_keras.models.freezing import choose, train_only
 from tl_keras.models.layer_rates import describe_training, layer_rates
+from tl_keras.models.source import SOURCE_FILE
+from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.optimizers import effective_rate
 from tl_keras.training.phase import Lesson, Stage
 from tl_keras.workflows.frozen import frozen_below, has_room
-from tl_keras.workflows.stored import StoredRun
+from tl_keras.workflows.stored import StoredRun, open_stored
 
 IMAGES_AT_ONCE = 32
 
@@ -72,6 +75,21 @@ class Opened:
             l2_sp=self.config.finetune.l2_sp,
             held_back=self.held_back,
         )
+
+
+def open_for_finetuning(folder: Path, config: Config, device: DevicePlan) -> tuple[StoredRun, Any]:
+    """Return a finished run and its classifier, if they can be fine-tuned by `config`.
+
+    Raises:
+        RunError: There is no finished run in `folder`, it is damaged, or a source model.
+        ConfigError: The settings would change what `fit` has decided for good, or name unknown classes.
+    """
+    _require_no_source(folder)
+    with device.strategy.scope():
+        stored, classifier = open_stored(folder)
+    _require_same(stored.config, config)
+    require_known_classes(config, stored.info.labels)
+    return stored, classifier
 
 
 def opened(
@@ -170,3 +188,31 @@ def _below(
     frozen.extractor.release()
     frozen.note_use(used_by)
     return stored, frozen
+
+
+def _require_no_source(folder: Path) -> None:
+    """Refuse to change the model of a run whose weights are stated in `source.json`.
+
+    Raises:
+        RunError: `folder` was made by `pretrain`.
+    """
+    if (folder / SOURCE_FILE).is_file():
+        raise RunError(
+            f"{folder} is a source model, all of which has been trained already.\n"
+            f"Transfer from it: tlk fit photos/ --weights {folder}"
+        )
+
+
+def _require_same(made_with: Config, wanted: Config) -> None:
+    """Refuse to change what `fit` has decided for good.
+
+    Raises:
+        ConfigError: `wanted` would.
+    """
+    fixed = ("data", "model", "head", "train", "transfer")
+    changed = [name for name in fixed if getattr(made_with, name) != getattr(wanted, name)]
+    if changed:
+        raise ConfigError(
+            f"{', '.join(changed)} cannot be changed after `tlk fit`; "
+            "here finetune, augment, features and runtime can be set. For other settings train a new run."
+        )

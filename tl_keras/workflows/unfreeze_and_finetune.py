@@ -14,21 +14,18 @@ import numpy as np
 from tl_keras.config import Config
 from tl_keras.console import say
 from tl_keras.data.pipelines import Labelled
-from tl_keras.errors import ConfigError, RunError
 from tl_keras.evaluation.metrics import Floats
 from tl_keras.evaluation.report import Report
 from tl_keras.evaluation.result import Evaluation
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text, written_aside
-from tl_keras.models.source import SOURCE_FILE
 from tl_keras.run import open_run
-from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.multi_worker import any_worker, from_chief, is_chief
 from tl_keras.training.phase import PhaseResult, train_phase
 from tl_keras.unfinished import resumable_phase
-from tl_keras.workflows.opening import adapt, opened
-from tl_keras.workflows.stored import StoredRun, open_stored
+from tl_keras.workflows.opening import adapt, open_for_finetuning, opened
+from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.workers import own_run
 
 DECISION_FILE, SUMMARY_FILE = "decision.json", "summary.json"
@@ -88,11 +85,7 @@ def unfreeze_and_finetune(
 
 
 def _finetune(folder: Path, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
-    _require_no_source(folder)
-    with device.strategy.scope():
-        stored, classifier = open_stored(folder)
-    _require_same(stored.config, config)
-    require_known_classes(config, stored.info.labels)
+    stored, classifier = open_for_finetuning(folder, config, device)
     name = stored.run.next_phase("finetune")
     with resumable_phase(stored.run, name, config, overwrite=overwrite) as phase_folder:
         if any_worker((phase_folder / DECISION_FILE).is_file()):
@@ -205,31 +198,3 @@ def _install(stored: StoredRun, config: Config, phase_folder: Path) -> None:
             shutil.copyfile(phase_folder / destination.name, aside)
     kept = stored.config.model_copy(update={"finetune": config.finetune})
     write_text(run.config_file, kept.to_yaml())
-
-
-def _require_no_source(folder: Path) -> None:
-    """Refuse to change the model of a run whose weights are stated in `source.json`.
-
-    Raises:
-        RunError: `folder` was made by `pretrain`.
-    """
-    if (folder / SOURCE_FILE).is_file():
-        raise RunError(
-            f"{folder} is a source model, all of which has been trained already.\n"
-            f"Transfer from it: tlk fit photos/ --weights {folder}"
-        )
-
-
-def _require_same(made_with: Config, wanted: Config) -> None:
-    """Refuse to change what `fit` has decided for good.
-
-    Raises:
-        ConfigError: `wanted` would.
-    """
-    fixed = ("data", "model", "head", "train", "transfer")
-    changed = [name for name in fixed if getattr(made_with, name) != getattr(wanted, name)]
-    if changed:
-        raise ConfigError(
-            f"{', '.join(changed)} cannot be changed after `tlk fit`; "
-            "here finetune, augment, features and runtime can be set. For other settings train a new run."
-        )
