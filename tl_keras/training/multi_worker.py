@@ -1,9 +1,7 @@
-"""Training over several processes, usually on several machines: what TensorFlow and Keras lack for it.
+"""Training over several processes, usually on several machines, as TF_CONFIG names them.
 
-Keras 3 does not support `tf.distribute.MultiWorkerMirroredStrategy`: `Model.fit` fails, and
-https://github.com/keras-team/keras/issues/20585 says why. What Keras gets wrong is mended in `_mend_keras`;
-the rest makes it end with a message where TensorFlow would wait. Every worker does the same work at the same
-time on its part of each batch; only the chief writes and speaks.
+Every worker does the same work at the same time on its part of each batch; only the chief writes and speaks.
+Where a worker is lost or missing, all end with a message; TensorFlow by itself would wait.
 """
 
 from __future__ import annotations
@@ -21,15 +19,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.backend.tensorflow import trainer as keras_trainer
 from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
 from tensorflow.python.eager import context as tf_context
 
 from tl_keras.console import say
 from tl_keras.errors import ConfigError, DataError, RunError
+from tl_keras.training.keras_20585 import mend
 
 START_SECONDS = 300
 """Workers that have not appeared after this time will not come."""
@@ -171,7 +168,7 @@ def multi_worker_strategy(cluster: Cluster) -> Any:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # TensorFlow has taken it
     _in_use.cluster, _in_use.strategy = cluster, strategy
-    _mend_keras()
+    mend(strategy)
     return strategy
 
 
@@ -218,29 +215,6 @@ def _listen_to_each_other(cluster: Cluster) -> None:
         shutdown_barrier_timeout_in_ms=int(HEARTBEAT_SECONDS * 1000),
         coordinated_jobs=[CoordinatedJob(name=job, num_tasks=len(at)) for job, at in cluster.jobs.items()],
     )
-
-
-def _mend_keras() -> None:
-    """Replace the two places of Keras's trainer that do not work with several workers."""
-    as_it_is = keras_trainer.reduce_per_replica
-
-    def reduce_per_replica(values: Any, strategy: Any, reduction: str) -> Any:
-        """Metrics are scalars: they have no axis 0 to be averaged over."""
-        if strategy is not _in_use.strategy or reduction not in ("auto", "mean"):
-            return as_it_is(values, strategy, reduction)
-        return keras.tree.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
-
-    def maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
-        """Build from the batch of one replica: only its shape counts, and the mean of all may not exist."""
-        if iterator is not None:
-            _, _, batches = next(iter(iterator))
-            first = _in_use.strategy.experimental_local_results
-            data_batch = keras.tree.map_structure(lambda value: first(value)[0], next(batches))
-        with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=data_batch)
-
-    keras_trainer.reduce_per_replica = reduce_per_replica
-    keras_trainer.TensorFlowTrainer._maybe_symbolic_build = maybe_symbolic_build
 
 
 def is_chief() -> bool:
