@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tl_keras.run import locked, open_run
@@ -14,7 +16,7 @@ from tl_keras.training.multi_worker import is_chief, together
 
 @contextmanager
 def own_runs_dir(runs_dir: Path) -> Iterator[Path]:
-    """Yield the folder that this process puts its run into: `runs_dir`, or one that is removed in the end.
+    """Yield the folder that this process puts its run into: `runs_dir`, or one that goes with the process.
 
     Call it when the devices are planned: only then is it known which worker this is.
 
@@ -22,16 +24,12 @@ def own_runs_dir(runs_dir: Path) -> Iterator[Path]:
         RunError: Another worker was lost.
     """
     with together():
-        if is_chief():
-            yield runs_dir
-            return
-        with tempfile.TemporaryDirectory(prefix="tlk-worker-") as folder:
-            yield Path(folder)
+        yield runs_dir if is_chief() else _temporary_runs_dir()
 
 
 @contextmanager
 def own_run(folder: Path) -> Iterator[Path]:
-    """Yield the folder of a finished run to be changed: itself, locked, or a copy that is removed in the end.
+    """Yield the folder of a finished run to be changed: itself, locked, or a copy that goes with the process.
 
     Raises:
         RunError: It is not a finished run; or another worker was lost.
@@ -42,5 +40,13 @@ def own_run(folder: Path) -> Iterator[Path]:
         if is_chief():
             with locked(run.folder):
                 yield run.folder
-            return
-        yield shutil.copytree(folder, runs_dir / run.name, ignore=shutil.ignore_patterns(".*", "exports"))
+        else:
+            copy = Path(tempfile.mkdtemp(dir=runs_dir)) / run.name
+            yield shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".*", "exports"))
+
+
+@cache
+def _temporary_runs_dir() -> Path:
+    folder = tempfile.mkdtemp(prefix="tlk-worker-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
