@@ -25,6 +25,7 @@ from tl_keras.models.layer_rates import describe_training, layer_rates
 from tl_keras.models.source import SOURCE_FILE
 from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import DevicePlan
+from tl_keras.training.multi_worker import any_worker
 from tl_keras.training.optimizers import effective_rate
 from tl_keras.training.phase import Lesson, Stage
 from tl_keras.workflows.frozen import frozen_below, has_room
@@ -180,7 +181,8 @@ def _below(
     if cut is None or frozen is None:
         say("whole images go through the whole network in every epoch")
         return stored, None
-    if not has_room(frozen, frozen.missing(examples) + views):
+    # Where one worker has no room, none of them stores: all need to train the same part.
+    if any_worker(not has_room(frozen, frozen.missing(examples) + views)):
         return stored, None
     say(f"nothing up to {cut.layer} trains: that part is computed once per image")
     stored = stored.with_images(frozen.recheck(examples))
