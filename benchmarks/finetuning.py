@@ -5,7 +5,7 @@
 Every seed has its own split and its own head, trained on the frozen backbone (MobileNetV2 with ImageNet
 weights); each way goes on from that head, but for the one that trains all in one step. The rates go up in the
 first epoch and down to 0 in half a cosine, but for the plain recipe's, which is Keras's guide to transfer
-learning: the top of the network at 1e-5. Early stopping is off; the best epoch by val loss is measured on test.
+learning: the top of the network at 1e-5. Early stopping is off; the best epoch by val loss is measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ COSINE = {"schedule.kind": "cosine", "schedule.warmup_epochs": 1}
 ALL = {**COSINE, "unfreeze": "all", "learning_rate": 1e-3}
 DECAY = {**ALL, "layer_lr_decay": 0.85}
 WAYS: dict[str, dict[str, Any]] = {
-    "plain recipe: last 30 % at 1e-5": {"unfreeze": "last:0.3", "schedule.kind": "constant", "learning_rate": 1e-5},
+    "plain recipe: last 30 % at 1e-5": {
+        "unfreeze": "last:0.3", "schedule.kind": "constant", "learning_rate": 1e-5,
+    },
     "last 30 % at 1e-3": {**ALL, "unfreeze": "last:0.3"},
     "all at 1e-3": ALL,
     "all, decay 0.85 per block": DECAY,

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.cli.tlk import Tlk
 from tests.images import class_folders
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.training import multi_worker
@@ -57,6 +58,11 @@ def output(process: subprocess.Popen[str], seconds: float) -> tuple[int, str, st
     finally:
         process.kill()
     return process.returncode, out, err
+
+
+@pytest.fixture
+def tlk(monkeypatch, capfd) -> Tlk:
+    return Tlk(monkeypatch, capfd)
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +139,15 @@ def test_two_workers_learn_what_one_process_learns(shared_out, tmp_path, tmp_pat
     assert not list(temporary.glob("tlk-worker-*"))
 
 
-def test_a_lost_worker_ends_the_others(shared_out, tmp_path, tmp_path_factory):
-    command = [
-        "-m", "tl_keras", "fit", str(shared_out), "--backbone", "Tiny", "--features", "off", "--strategy",
-        "multi_worker", "--epochs", "100000", "--set", "train.early_stopping=0", "--set", "head.dropout=0",
-        "--runs-dir", str(tmp_path),
-    ]  # fmt: skip
+def test_a_lost_worker_ends_the_others_and_one_process_goes_on(shared_out, tmp_path, tmp_path_factory, tlk):
+    def fit(strategy: str, runs_dir: Path) -> list[str]:
+        return [
+            "fit", str(shared_out), "--backbone", "Tiny", "--features", "off", "--strategy", strategy,
+            "--batch-size", "12", "--epochs", "30", "--set", "train.early_stopping=0", "--set", "head.dropout=0",
+            "--set", "runtime.checkpoint_minutes=1e-9", "--name", "run", "--runs-dir", str(runs_dir),
+        ]  # fmt: skip
+
+    command = ["-m", "tl_keras", *fit("multi_worker", tmp_path)]
     chief, other = start_workers(command, 2, tmp_path_factory.mktemp("temporary"))
     assert chief.stderr is not None
     for line in chief.stderr:
@@ -150,6 +159,12 @@ def test_a_lost_worker_ends_the_others(shared_out, tmp_path, tmp_path_factory):
     assert time.monotonic() - killed < 60
     assert code == 1 and "A worker was lost" in said and "same command" in said, said
     other.communicate()
+    alone, whole = tlk(*fit("none", tmp_path)), tlk(*fit("none", tmp_path / "whole"))
+    assert (alone.code, whole.code) == (0, 0) and "going on after an interruption" in alone.err, alone.err
+    one, both = (folder / "run" / "phases" / "1-head" for folder in (tmp_path / "whole", tmp_path))
+    np.testing.assert_allclose(losses(one), losses(both), atol=1e-4, rtol=0)
+    for ours, theirs in zip(weights(one), weights(both), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=0)
 
 
 def test_the_chief_says_who_did_not_appear(monkeypatch):
