@@ -72,12 +72,12 @@ def test_the_suggestion_trains_and_a_far_higher_rate_does_not():
     model, batches = problem()
     start = model.get_weights()
     found = suggest(range_test(model, batches, exponential_rates(1e-5, 1e4, 60), lambda _: None))
-    assert found.rate is not None and "half of the fall" in found.reason
+    assert found.rate is not None and "75% of the fall" in found.reason
     losses = []
     for rate in (found.rate, found.rate * 1000):
         model.set_weights(start)
         model.compile(keras.optimizers.SGD(rate, momentum=0.9), "categorical_crossentropy")
-        losses.append(model.fit(batches, epochs=2, verbose=0).history["loss"][-1])
+        losses.append(model.fit(batches, epochs=2, verbose=0, shuffle=False).history["loss"][-1])
     assert losses[0] < 0.5 < losses[1]
 
 
@@ -115,8 +115,8 @@ def test_one_lucky_batch_at_the_start_is_no_dip():
     assert suggest(points([0.5, *[2.0, 2.4] * 30, 9.0])).rate is None
 
 
-def test_the_rate_is_where_half_of_the_fall_is_done_however_wide_the_valley():
+def test_the_rate_is_where_most_of_the_fall_is_done_however_wide_the_valley():
     for width in (3, 20):
         losses = [2.0] * 30 + [1.8, 1.6, 1.4, 1.2] + [1.0] * width + [4.0, 9.0]
         found = suggest(points(losses))
-        assert found.rate == pytest.approx(exponential_rates(1e-7, 1, len(losses))[32], rel=0.05)
+        assert found.rate == pytest.approx(exponential_rates(1e-7, 1, len(losses))[33], rel=0.05)

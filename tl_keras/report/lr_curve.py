@@ -36,21 +36,23 @@ def save_lr_curve(
     """
     figure = Figure(INCHES, DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
-    axes.plot(rates, losses, color=LOSS_INK, linewidth=0.8, label="loss of each step")
-    axes.plot(rates, smoothed, color=SMOOTHED_INK, linewidth=2, label="smoothed")
+    axes.plot(rates, losses, ".", color=LOSS_INK, markersize=5, label="single steps")
+    axes.plot(
+        rates, smoothed, color=SMOOTHED_INK, linewidth=2, label="smoothed, as if batches were equally hard"
+    )
     if suggested is not None:
         axes.axvline(
             suggested, color=SUGGESTED_INK, linewidth=1.2, linestyle="--", label=f"suggested: {suggested:.2g}"
         )
     axes.set_xscale("log")
     low, high = _shown(smoothed)
-    axes.set_ylim(low - 0.3 * (high - low), high + 0.1 * (high - low))
+    axes.set_ylim(low - 0.5 * (high - low), high + 0.5 * (high - low))
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss")
     axes.set_title(drawable(title), parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(framealpha=0.9, edgecolor="none", loc="upper left")
     with written_aside(file) as aside:
         figure.savefig(aside, format="png")
 
@@ -91,5 +93,5 @@ def text_curve(rates: Sequence[float], smoothed: Sequence[float], suggested: flo
 def _shown(smoothed: Sequence[float]) -> tuple[float, float]:
     """Return the lowest and highest loss to show: not all of the explosion, which would flatten a dip."""
     lowest, highest = min(smoothed), max(smoothed)
-    top = min(highest, lowest + max(2 * (smoothed[0] - lowest), 0.5 * abs(lowest)))
-    return lowest, top if top > lowest else lowest + 1.0
+    top = min(highest, max(2 * smoothed[0] - lowest, 1.5 * lowest))
+    return lowest, max(top, 1.1 * lowest)

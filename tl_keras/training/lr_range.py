@@ -25,6 +25,8 @@ LEAST_CHANGE = 0.02
 LOOKS_BACK = 10
 """Steps that the smoothing takes to settle, at rates that change nothing yet."""
 FEWEST_POINTS, TINY = 4, 1e-12
+FALL = 0.75
+"""The suggestion is the rate at which this share of the fall of the smoothed loss is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def range_test(
 
 
 def suggest(points: Sequence[RatePoint]) -> Suggestion:
-    """Return the rate at which half of the fall of the smoothed loss is done, if it falls and rises again.
+    """Return the rate at which three quarters of the fall of the loss are done, if it falls and rises again.
 
     The lowest loss may be anywhere on the ground of a wide valley, often at the cliff, and the steepest slope
     is where the noise is; this hardly depends on the order of the batches. A change counts if it is more than
@@ -125,11 +127,11 @@ def suggest(points: Sequence[RatePoint]) -> Suggestion:
     falls = start - lowest.smoothed > noise
     rises = points[-1].smoothed - lowest.smoothed > noise
     if falls and rises:
-        half = (start + lowest.smoothed) / 2
-        rate = next(point.rate for point in points[settled:] if point.smoothed <= half)
+        level = start + FALL * (lowest.smoothed - start)
+        rate = next(point.rate for point in points[settled:] if point.smoothed <= level)
         return Suggestion(
             float(f"{rate:.1e}"),
-            "half of the fall of the smoothed loss is done there, from "
+            f"{FALL:.0%} of the fall of the smoothed loss is done there, from "
             f"{start:.3g} to {lowest.smoothed:.3g} at {lowest.rate:.1e}",
         )
     if falls:
