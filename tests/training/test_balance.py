@@ -12,9 +12,10 @@ import pytest
 from tests.training.test_head_search import Made, settings
 from tl_keras.data.pipelines import Labelled
 from tl_keras.errors import ConfigError
+from tl_keras.training.class_weights import balancing_weights, require_known_classes
 from tl_keras.training.device import plan_devices
 from tl_keras.training.head_search import _parts, search_head
-from tl_keras.training.phase import balancing_weights, require_known_classes, train_phase
+from tl_keras.training.phase import Lesson, train_phase
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -37,9 +38,8 @@ def learnt(folder: Path, val: Sequence[int], **overrides) -> np.ndarray:
     model = keras.Sequential([keras.Input([2]), layer])
     config = settings(train__learning_rate=0.03, train__epochs=40, train__batch_size=30, **overrides)
     judge = telling_nothing(*val)
-    train_phase(
-        model, DATA, judge, config, config.train, plan_devices(config.runtime), folder, short_steps=True
-    )
+    device = plan_devices(config.runtime)
+    train_phase(Lesson(model, DATA, judge, config, config.train, device, short_steps=True), folder)
     return model(np.zeros((1, 2)))[0].numpy()
 
 

@@ -143,8 +143,9 @@ def test_a_lost_worker_ends_the_others_and_one_process_goes_on(shared_out, tmp_p
     def fit(strategy: str, runs_dir: Path) -> list[str]:
         return [
             "fit", str(shared_out), "--backbone", "Tiny", "--features", "off", "--strategy", strategy,
-            "--batch-size", "12", "--epochs", "30", "--set", "train.early_stopping=0", "--set", "head.dropout=0",
-            "--set", "runtime.checkpoint_minutes=1e-9", "--name", "run", "--runs-dir", str(runs_dir),
+            "--batch-size", "12", "--epochs", "30", "--set", "train.early_stopping=0",
+            "--set", "head.dropout=0", "--set", "runtime.checkpoint_minutes=1e-9",
+            "--name", "run", "--runs-dir", str(runs_dir),
         ]  # fmt: skip
 
     command = ["-m", "tl_keras", *fit("multi_worker", tmp_path)]

@@ -12,7 +12,7 @@ import keras
 from tl_keras.console import progress, say
 
 EXPLODED = 3
-"""Losses of so many times that of knowing nothing, after the first epoch, will not come down."""
+"""Losses of so many times that of knowing nothing, and growing, will not come down."""
 LINE_SECONDS = 0.5
 """Shorter epochs have no bar, and not each of them a line."""
 
@@ -33,6 +33,7 @@ class Reporter(keras.callbacks.Callback):
         super().__init__()
         self.failure = ""
         self._bound = EXPLODED * of_knowing_nothing
+        self._val_loss = math.inf  # of the last epoch
         self._of = f"/{epochs}" if epochs else ""
         self._steps = steps_per_epoch
         self._stack = ExitStack()
@@ -59,9 +60,9 @@ class Reporter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.close()
         logs = logs or {}
-        loss = min(logs["loss"], logs["val_loss"])
-        if epoch and loss > self._bound:
-            self._fail(f"The loss grew to {loss:.3g}, on val too, in epoch {epoch + 1},")
+        before, self._val_loss = self._val_loss, logs["val_loss"]
+        if min(logs["loss"], self._val_loss) > self._bound and self._val_loss > before:
+            self._fail(f"The loss on val grew to {self._val_loss:.3g} in epoch {epoch + 1},")
         now = time.monotonic()
         self._seconds = now - self._started
         if now - self._said < LINE_SECONDS:
