@@ -123,6 +123,16 @@ def workers_of(runtime: RuntimeConfig) -> Cluster | None:
     return cluster_of_environment()
 
 
+def require_one_process(runtime: RuntimeConfig, what: str) -> None:
+    """Refuse what several workers cannot do together.
+
+    Raises:
+        ConfigError: There are several, or TF_CONFIG is wrong.
+    """
+    if workers_of(runtime):
+        raise ConfigError(f"{what} is for a single process: unset TF_CONFIG, or use --strategy none.")
+
+
 def _local_strategy(runtime: RuntimeConfig) -> Any:
     gpus = tf.config.list_logical_devices("GPU")
     if runtime.strategy != "mirrored" and (runtime.strategy == "none" or len(gpus) < 2):

@@ -18,7 +18,7 @@ from tl_keras.evaluation.folds import FoldsSummary, summarize
 from tl_keras.evaluation.report import Report
 from tl_keras.models.source import with_source
 from tl_keras.run import DEFAULT_RUNS_DIR, NameTaken, Run, claim, locked
-from tl_keras.training.device import workers_of
+from tl_keras.training.device import require_one_process
 from tl_keras.workflows.fit import fit
 from tl_keras.workflows.new_classifier import run_name, with_absolute_paths
 from tl_keras.workflows.stored import read_examples
@@ -76,10 +76,7 @@ def cross_validate(
     if folds < 2:
         raise ConfigError(f"Cross-validation needs at least 2 folds, found {folds}.")
     config = with_absolute_paths(with_source(config or Config()), data)
-    if workers_of(config.runtime):
-        raise ConfigError(
-            "Cross-validation is for a single process: unset TF_CONFIG, or use --strategy none."
-        )
+    require_one_process(config.runtime, "Cross-validation")
     _require_no_splits(config)
     done: list[tuple[Path, Report]] = []
     with _names(Path(runs_dir), name, run_name(config), folds, overwrite=overwrite) as names:

@@ -14,14 +14,15 @@ import tensorflow as tf
 
 from tl_keras.config import Config, ScheduleConfig
 from tl_keras.console import progress
-from tl_keras.data.pipelines import WHOLE, steps_per_epoch, training_batches
+from tl_keras.data.pipelines import steps_per_epoch, training_batches
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.files import write_text
 from tl_keras.report.lr_curve import save_lr_curve
 from tl_keras.run import locked, open_run
 from tl_keras.training.class_weights import class_weights
-from tl_keras.training.device import plan_devices
+from tl_keras.training.device import plan_devices, require_one_process
 from tl_keras.training.lr_range import RatePoint, Suggestion, exponential_rates, range_test, suggest
+from tl_keras.training.optimizers import effective_rate
 from tl_keras.training.phase import BatchSize, compile_for
 from tl_keras.workflows.opening import adapt, open_for_finetuning, opened
 
@@ -118,10 +119,9 @@ def _require_range(low: float, high: float, steps: int) -> None:
 
 def _points(folder: Path, config: Config, rates: list[float]) -> list[RatePoint]:
     """Prepare model and images as `unfreeze_and_finetune` does, and train for a step at each rate."""
+    require_one_process(config.runtime, "lr-find")
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
-    if device.part != WHOLE:
-        raise ConfigError("lr-find is for a single process: unset TF_CONFIG, or use --strategy none.")
     stored, classifier = open_for_finetuning(folder, config, device)
     if config.finetune.batchnorm == "adapt":
         adapt(stored, classifier)
@@ -131,6 +131,8 @@ def _points(folder: Path, config: Config, rates: list[float]) -> list[RatePoint]
         phase = config.finetune.model_copy(update={"schedule": ScheduleConfig(kind="constant")})
         lesson = replace(found.lesson(train, train), phase=phase)
         size = BatchSize(phase.images_per_step, 1)
+        # What is suggested is what --learning-rate takes, which is scaled when it is used.
+        scale = effective_rate(phase, size.images * phase.accumulate) / phase.learning_rate
         steps = steps_per_epoch(len(train), size.images, device.replicas)
         if not steps:
             raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
@@ -147,9 +149,10 @@ def _points(folder: Path, config: Config, rates: list[float]) -> list[RatePoint]
         try:
             with device.strategy.scope(), progress("raising the rate", 2 * len(rates), "batches") as advance:
                 compile_for(lesson, size, steps)
-                return range_test(lesson.model, batches, rates, advance)
+                points = range_test(lesson.model, batches, [rate * scale for rate in rates], advance)
         except tf.errors.OpError as error:
             raise (train.failure or error) from error
+    return [replace(point, rate=point.rate / scale) for point in points]
 
 
 def _csv(points: list[RatePoint]) -> str:
