@@ -1,6 +1,6 @@
 """Ways of fine-tuning, on one data set with one network: test accuracy over seeds, seconds per epoch.
 
-    python benchmarks/finetuning.py PHOTOS [--seeds 3] [--epochs 6] [--only NAME ...] [--alpha 0.35]
+    python benchmarks/finetuning.py PHOTOS [--seeds 0 1 2] [--epochs 5] [--only NAME ...] [--alpha 0.35]
 
 Every seed has its own split and its own head, trained on the frozen backbone (MobileNetV2 with ImageNet
 weights); each way goes on from that head, but for the one that trains all in one step. The rates go up in the
@@ -54,15 +54,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--only", nargs="+", default=list(WAYS))
     parser.add_argument("--alpha", type=float, default=0.35)
     options = parser.parse_args()
     ways = [way for way in WAYS if any(part in way for part in options.only)]
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in (HEAD, *ways)}
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             run = _head(options.photos, options.alpha, seed, Path(folder))
             for way in rows:
                 rows[way].append(_trained(way, run, options.photos, options.alpha, seed, options.epochs))
