@@ -47,7 +47,7 @@ def test_all_faults_are_reported_at_once_with_path_and_choices():
 
 
 def test_an_unknown_section_names_the_sections():
-    with pytest.raises(ConfigError, match="Known here: data, model, head"):
+    with pytest.raises(ConfigError, match="Known here: data, model, transfer, head"):
         load_config(overrides={"modell.backbone": "x"})
 
 

@@ -208,7 +208,7 @@ class ScheduleConfig(Section):
     patience: int = Field(3, ge=1)
     """For plateau: epochs without improvement before a step."""
     warmup_epochs: int = Field(0, ge=0)
-    """For cosine: epochs of linear increase from zero."""
+    """For cosine: epochs of linear increase from zero, at most half of all."""
 
 
 AUTO_BATCH = 32
@@ -283,16 +283,18 @@ class StageConfig(Section):
 
 
 class FinetuneConfig(PhaseConfig):
-    """The second phase: part of the backbone is unfrozen, at a low rate."""
+    """The second phase: backbone and head train on, at a rate that goes up for an epoch and then down."""
 
     epochs: int = Field(10, ge=1)
-    learning_rate: float = Field(1e-5, gt=0)
-    unfreeze: Where = "last:0.3"
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_epochs=1)
+    unfreeze: Where = "all"
     """`all`, `none` (only the head trains), `last:0.3` (share of the layers that have weights), `blocks:2`,
     `from:BLOCK_OR_LAYER`, a block or a layer, or a list of regular expressions for names of layers."""
     stages: tuple[StageConfig, ...] = ()
     """Gradual unfreezing instead of `epochs` and `unfreeze`, e.g. [{epochs: 2, unfreeze: none},
-    {epochs: 5, unfreeze: "blocks:2"}]. Early stopping ends a stage; the next starts from the best weights."""
+    {epochs: 5, unfreeze: "blocks:2"}]. Early stopping ends a stage; the next starts from the best weights.
+    `cosine` and `one_cycle` go on over all of them, `plateau` begins anew in each."""
     batchnorm: Literal["frozen", "affine", "adapt"] = "frozen"
     """`affine`: train gamma and beta of what is unfrozen. `adapt`: first take the moving statistics anew, of
     the training images (AdaBN). While training they stay fixed in any case."""
@@ -374,6 +376,8 @@ class Config(Section):
         if self.data.task == "multilabel":
             self._require_no_balance()
         self._require_one_balance()
+        if self.baseline == "scratch" and self.transfer != "frozen":
+            raise ValueError("baseline: scratch compares with transfer: frozen, not with the others")
         if self.baseline == "scratch" and self.model.weights == "none":
             raise ValueError("baseline: scratch compares with pretrained weights, and model.weights is none")
         return self
@@ -433,13 +437,23 @@ def load_config(
     tree = base.model_dump(mode="json") if base is not None else {}
     if file is not None:
         _merge(tree, _with_table_beside(_read_yaml(Path(file)), Path(file)))
-    for path, value in (overrides or {}).items():
+    for path, value in _without_old_stages(overrides or {}).items():
         _assign(tree, path, value)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
         where = f" in {file}" if file is not None else ""
         raise ConfigError(f"Wrong settings{where}:\n" + "\n".join(_faults(error))) from None
+
+
+def _without_old_stages(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Let an unfreeze or epochs that is asked for take the place of the stages of an earlier phase."""
+    instead = [path for path in ("finetune.unfreeze", "finetune.epochs") if path in overrides]
+    if not instead:
+        return overrides
+    if overrides.get("finetune.stages"):
+        raise ConfigError(f"finetune.stages says what trains for how long: leave out {instead[0]}.")
+    return {**overrides, "finetune.stages": ()}
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

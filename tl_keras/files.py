@@ -45,6 +45,16 @@ def _is_about(error: OSError, destination: Path) -> bool:
     return any(str(name).startswith(str(destination.parent)) for name in (error.filename, error.filename2))
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_text(destination: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all; newlines are written as they are."""
     with written_aside(destination) as aside:

@@ -154,13 +154,13 @@ def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite
         try:
             with ExitStack() as attempt:
                 attempt.enter_context(locked(folder))
+                sweep(folder)
                 _check_free(folder, overwrite=overwrite)
                 stack.enter_context(attempt.pop_all())
                 break
         except NameTaken:
             if exact:
                 raise
-    sweep(folder)
     return folder
 
 

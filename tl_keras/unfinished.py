@@ -18,9 +18,15 @@ from tl_keras.files import remove, remove_asides, replace, write_text
 from tl_keras.run import Run, claim
 
 UNFINISHED = ".unfinished"
-CONFIG = "config.yaml"
-OF_NO_INFLUENCE = ("data.cache_mb", "runtime.checkpoint_minutes", "runtime.tensorboard", "runtime.strategy")
-"""Settings that may change while something is unfinished."""
+ASKED = "asked.yaml"
+"""The settings as they were asked for, beside what comes of them."""
+OF_NO_INFLUENCE = (
+    "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard", "runtime.strategy",
+)  # fmt: skip
+"""Settings that may change while something is unfinished; whether other images are excluded is noticed."""
+
+
+UNUSED_IN_PHASES = ("train.", "baseline")
 
 
 def list_unfinished(runs_dir: Path) -> list[Run]:
@@ -78,7 +84,7 @@ def resumable_phase(run: Run, name: str, config: Config, *, overwrite: bool) -> 
     As with `resumable_run`, what can go on stays.
     """
     aside, folder = run.folder / UNFINISHED / name, run.phases_dir / name
-    with _resumable(aside, folder, config, run.folder, overwrite=overwrite, unused=("train.", "baseline")):
+    with _resumable(aside, folder, config, run.folder, overwrite=overwrite, unused=UNUSED_IN_PHASES):
         yield aside
 
 
@@ -88,12 +94,12 @@ def _resumable(
 ) -> Iterator[None]:
     discarded = aside.with_name(f".{aside.name}.discarded")
     _restore(aside, discarded)
-    if aside.exists() and (changed := _differences(aside, config, (*OF_NO_INFLUENCE, *unused))):
+    if aside.exists() and (changed := differences(aside, config, unused)):
         if not overwrite:
-            raise RunError(_other_settings(named, changed))
+            raise RunError(_other_settings(named, changed, _how_to_go_on(named, destination)))
         aside.rename(discarded)
     remove_asides(aside)
-    write_text(aside / CONFIG, config.to_yaml())
+    write_text(aside / ASKED, config.to_yaml())
     try:
         yield
     except BaseException as error:
@@ -102,10 +108,13 @@ def _resumable(
         _restore(aside, discarded)
         _tidy(aside.parent)
         if isinstance(error, KeyboardInterrupt) and _checkpoints(aside):
-            raise KeyboardInterrupt(f"Interrupted. Go on with: tlk resume {quote(str(named))}") from error
+            raise KeyboardInterrupt(
+                f"Interrupted. Go on with: {_how_to_go_on(named, destination)}"
+            ) from error
         raise
-    replace(aside, destination)
     remove(discarded)
+    replace(aside, destination)
+    remove(destination / ASKED)
     remove_checkpoints(destination)
     _tidy(aside.parent)
 
@@ -134,10 +143,11 @@ def _restore(aside: Path, discarded: Path) -> None:
     remove(discarded)
 
 
-def _differences(aside: Path, config: Config, ignored: tuple[str, ...]) -> list[str]:
+def differences(aside: Path, config: Config, unused: tuple[str, ...]) -> list[str]:
     """Return a line for each setting that decides the weights and was another when `aside` was begun."""
+    ignored = (*OF_NO_INFLUENCE, *unused)
     try:
-        theirs = _flat(load_config(aside / CONFIG).model_dump(mode="json"))
+        theirs = _flat(load_config(aside / ASKED).model_dump(mode="json"))
     except ConfigError as error:
         return [f"  {error}"]
     ours = _flat(config.model_dump(mode="json"))
@@ -148,11 +158,17 @@ def _differences(aside: Path, config: Config, ignored: tuple[str, ...]) -> list[
     ]
 
 
-def _other_settings(named: Path, changed: list[str]) -> str:
+def _how_to_go_on(named: Path, destination: Path) -> str:
+    if destination.exists():  # a finished run, which is to be replaced
+        return "the same command, with --overwrite"
+    return f"tlk resume {quote(str(named))}"
+
+
+def _other_settings(named: Path, changed: list[str], go_on: str) -> str:
     return (
         f"What is unfinished of {named} was begun with other settings:\n"
         + "\n".join(changed)
-        + f"\nGo on with those settings (tlk resume {quote(str(named))}), or begin anew with --overwrite."
+        + f"\nGo on with those settings ({go_on}), begin anew with --overwrite, or choose another --name."
     )
 
 

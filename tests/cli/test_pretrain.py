@@ -190,7 +190,7 @@ def test_an_overwrite_that_fails_at_its_beginning_loses_nothing(tlk, photos, unf
 
 def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished, tmp_path, photos):
     moved = Path(shutil.copytree(photos, tmp_path / "photos"))
-    config = unfinished / ".unfinished" / "source" / "config.yaml"
+    config = unfinished / ".unfinished" / "source" / "asked.yaml"
     manifest = config.with_name("manifest.csv")
     for file in (config, manifest):
         file.write_text(file.read_text().replace(str(photos), str(moved)))

@@ -90,6 +90,8 @@ def test_a_fit_that_chooses_its_head_goes_on_with_the_one_it_chose(tlk, photos, 
     begun = tmp_path / ".unfinished" / "run" / "phases" / "1-head"
     shorter = (begun / "config.yaml").read_text().replace("epochs: 100000", "epochs: 3")
     (begun / "config.yaml").write_text(shorter)
+    # What a kill after the training leaves: the settings that came of those that were asked for.
+    shutil.copyfile(begun / "config.yaml", begun.parents[1] / "config.yaml")
     newest = max(begun.rglob("*.npz"))
     done = tlk(*fit, *where)
     assert done.code == 0, done.err
@@ -125,11 +127,27 @@ def test_killed_between_its_decision_and_its_end_a_phase_is_not_trained_twice(tl
     (run / ".unfinished").mkdir()
     (run / "phases" / "2-finetune").rename(run / ".unfinished" / "2-finetune")
     (run / ".unfinished" / "2-finetune" / "checkpoints").mkdir()
+    shutil.copyfile(
+        run / ".unfinished" / "2-finetune" / "config.yaml", run / ".unfinished" / "2-finetune" / "asked.yaml"
+    )
     (run / ".unfinished" / "2-finetune" / "checkpoints" / "000000-00000001.npz").write_bytes(b"")
     again = tlk("resume", run)
     assert again.code == 0 and "epoch 1" not in again.err, again.err
     assert again.out == first.out
     assert {path.name for path in (run / "phases").iterdir()} == {"1-head", "2-finetune"}
+
+
+def test_a_decided_phase_is_finished_before_another_begins(tlk, run, monkeypatch):
+    monkeypatch.setattr("tl_keras.workflows.unfreeze_and_finetune._better", lambda *_: True)
+    assert tlk("unfreeze-and-finetune", run).code == 0
+    (run / ".unfinished").mkdir()
+    decided = (run / "phases" / "2-finetune").rename(run / ".unfinished" / "2-finetune")
+    shutil.copyfile(decided / "config.yaml", decided / "asked.yaml")
+    (run / "metrics.json").write_text("{}")
+    other = tlk("unfreeze-and-finetune", run, "--seed", 7, "--overwrite")
+    assert other.code == 0, other.err
+    assert {path.name for path in (run / "phases").iterdir()} == {"1-head", "2-finetune", "3-finetune"}
+    assert json.loads((run / "metrics.json").read_text())["phase"] == "3-finetune"
 
 
 def test_nothing_to_go_on_with(tlk, finished, tmp_path):
@@ -172,6 +190,7 @@ def test_a_stage_starts_from_the_best_weights_so_far(tlk, run):
     alone = Path(shutil.copytree(run, run.parent / "alone"))
     first = "{epochs: 1, unfreeze: none}"
     common = ("--learning-rate", "0.001", "--set", "finetune.optimizer=sgd")
+    common += ("--set", "finetune.schedule.kind=constant")
     assert tlk("unfreeze-and-finetune", alone, "--set", f"finetune.stages=[{first}]", *common).code == 0
     harm = ("--set", "finetune.layer_lr={conv_13: 100, head: 1e-3}")
     both = f"finetune.stages=[{first}, {{epochs: 1, unfreeze: 'blocks:1'}}]"

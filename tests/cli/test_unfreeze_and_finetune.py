@@ -67,7 +67,7 @@ def test_a_phase_that_does_not_help_changes_nothing_but_is_kept_on_record(tlk, p
     assert ((run / "model.keras").read_bytes(), (run / "metrics.json").read_bytes()) == before
     decision = json.loads((run / "phases" / "2-finetune" / "decision.json").read_text())
     assert decision["kept"] is False
-    assert load_config(run / "config.yaml").finetune.unfreeze == "last:0.3"
+    assert load_config(run / "config.yaml").finetune == config.finetune
 
 
 def test_twice_is_two_phases_and_the_last_kept_one_counts(tlk, run, monkeypatch):
@@ -93,6 +93,28 @@ def test_the_same_seed_gives_the_same_weights_and_the_config_still_repeats_fit(t
     now = load_config(run / "config.yaml")
     assert now.finetune.unfreeze == "all"
     assert now.model_copy(update={"finetune": made_with.finetune}) == made_with
+
+
+def test_what_is_asked_for_takes_the_place_of_the_stages_of_an_earlier_phase(tlk, run, monkeypatch):
+    keep_whatever_comes(monkeypatch)
+    stages = "finetune.stages=[{epochs: 1, unfreeze: none}, {epochs: 1, unfreeze: 'blocks:1'}]"
+    assert tlk("unfreeze-and-finetune", run, "--set", stages).code == 0
+    assert len(load_config(run / "config.yaml").finetune.stages) == 2
+    again = tlk("unfreeze-and-finetune", run, "--unfreeze", "blocks:2", "--epochs", 1)
+    assert again.code == 0 and "unfrozen: blocks:2" in again.err and "none" not in again.err
+    both = tlk("unfreeze-and-finetune", run, "--unfreeze", "all", "--set", stages)
+    assert both.code == 1 and "leave out finetune.unfreeze" in both.err
+
+
+def test_adapting_says_what_it_did_on_val_and_changes_only_statistics_below(tlk, run, monkeypatch):
+    keep_whatever_comes(monkeypatch)
+    before = layers_of(run)
+    done = tlk("unfreeze-and-finetune", run, "--batchnorm", "adapt", "--unfreeze", "none")
+    assert done.code == 0, done.err
+    assert "BatchNorm as it is: val accuracy" in done.err and "27 BatchNorm layers anew" in done.err
+    assert "with the statistics of the training images: val accuracy" in done.err
+    moved = changed(before, layers_of(run))
+    assert moved == {name for name in before if name.endswith("_bn")} | {"probabilities"}
 
 
 def test_what_fit_decided_cannot_be_changed(tlk, run):

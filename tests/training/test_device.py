@@ -39,7 +39,8 @@ FIT = """
     config = load_config(overrides={
         "data.image_size": 32, "model.backbone": "MobileNet", "model.options": {"alpha": 0.25},
         "model.weights": weights, "head.dropout": 0.0, "train.epochs": 2, "train.batch_size": int(batch),
-        "finetune.epochs": 1, "finetune.batch_size": int(batch), "runtime.strategy": strategy})
+        "finetune.epochs": 1, "finetune.batch_size": int(batch), "finetune.unfreeze": "last:0.3",
+        "finetune.learning_rate": 1e-5, "runtime.strategy": strategy})
     made = fit(photos, config, name=strategy, runs_dir=runs)
     print(made.phase.val_loss, made.report.evaluation.loss)
 """

@@ -90,6 +90,21 @@ def test_a_loss_that_explodes_ends_the_phase_with_the_best_weights(tmp_path):
         result.require_success(Path("here"))
 
 
+def test_an_epoch_whose_loss_is_no_number_is_never_the_best(tmp_path):
+    """All answers are then the first class, which is right for half of the rows."""
+    with pytest.raises(TrainingError, match="The loss became (nan|inf) in epoch 1"):
+        trained(tmp_path, learning_rate=1e38, momentum=0.0, batch_size=8, monitor="val_accuracy")
+
+
+def test_out_of_memory_after_an_interruption_throws_nothing_away(tmp_path):
+    trained(tmp_path, batch_size="auto", epochs=5)
+    kept = sorted(tmp_path.rglob("*.npz"))
+    assert kept
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        trained(tmp_path, at_once=8, batch_size="auto", epochs=5)
+    assert sorted(tmp_path.rglob("*.npz")) == kept
+
+
 def test_stages_and_epochs_say_how_long_a_phase_is():
     stages = FinetuneConfig(stages=[{"epochs": 2, "unfreeze": "none"}, {"epochs": 3, "unfreeze": "all"}])
     assert [stage.epochs for stage in stages.all_stages] == [2, 3]

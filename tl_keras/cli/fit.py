@@ -68,6 +68,9 @@ def fit(
     Early stopping looks at val; what is reported comes from test.
     """
     chosen = read_settings(config, assignments, named)
+    if chosen.transfer == "full":  # trained by the settings of finetune
+        named = {path.replace("train__", "finetune__"): value for path, value in named.items()}
+        chosen = read_settings(config, assignments, named)
     require_data(data, chosen, "fit")
     if folds and (named["data__folds"] or named["data__fold"]):
         raise click.UsageError("--cross-validate fits every fold; --folds and --fold are for one of them.")

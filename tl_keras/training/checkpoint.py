@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from tl_keras.console import say
 from tl_keras.errors import RunError
 from tl_keras.training.history import History
 from tl_keras.training.multi_worker import any_worker, is_chief
-from tl_keras.training.state import State, write
+from tl_keras.training.state import State, assign, values_of, write
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
 """What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""
@@ -40,6 +39,7 @@ class Checkpoint(keras.callbacks.Callback):
         minutes: Time between two of them within an epoch.
         precision: Keras dtype policy; a checkpoint of another is refused.
         steps: Steps per epoch; so is one of another number.
+        images: A hash of the images; so is one of others.
         images_per_step: Over all replicas.
         accumulate: Steps per update of the weights.
         history: The epochs so far.
@@ -54,6 +54,7 @@ class Checkpoint(keras.callbacks.Callback):
         minutes: float,
         precision: str,
         steps: int,
+        images: str,
         images_per_step: int,
         accumulate: int,
         history: History,
@@ -64,6 +65,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._interval = minutes * 60
         self._precision = precision
         self._steps = steps
+        self._images = images
         self._images_per_step = images_per_step
         self._accumulate = accumulate
         self._history = history
@@ -106,11 +108,11 @@ class Checkpoint(keras.callbacks.Callback):
         model.evaluate(sample, verbose=0)  # makes the variables of the metrics
         if self._state is None or not self._restoring:
             return 0
-        self._require_same(self._state)
+        self._require_same(self._state, model)
         epoch, batch = self.position
         say(f"going on after an interruption: epoch {epoch + 1}, batch {batch + 1}")
-        _assign(model.variables, self._state.arrays["model"])
-        _assign(model.optimizer.variables, self._state.arrays["optimizer"])
+        assign(model.variables, self._state.arrays["model"])
+        assign(model.optimizer.variables, self._state.arrays["optimizer"])
         self._history.rows = list(self._state.rows)
         _skip(model, batch)
         return batch
@@ -132,7 +134,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
         if self._state is not None and self._restoring:
-            _assign(self.model.metrics_variables, self._state.arrays["metrics"])
+            assign(self.model.metrics_variables, self._state.arrays["metrics"])
             self._restoring = False
         elif self._is_due(min(LEAST_SECONDS, self._interval)):
             self._save(0)
@@ -159,6 +161,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = State(
             precision=self._precision,
             steps=self._steps,
+            images=self._images,
             images_per_step=self._images_per_step,
             accumulate=self._accumulate,
             epoch=self._epoch,
@@ -167,9 +170,9 @@ class Checkpoint(keras.callbacks.Callback):
             rows=self._history.rows,
             callbacks=[_scalars(callback) for callback in self._watched],
             arrays={
-                "model": _values(self.model.variables),
-                "optimizer": _values(self.model.optimizer.variables),
-                "metrics": _values(self.model.metrics_variables),
+                "model": values_of(self.model.variables),
+                "optimizer": values_of(self.model.optimizer.variables),
+                "metrics": values_of(self.model.metrics_variables),
                 "best": next((c.best_weights or [] for c in self._watched if hasattr(c, "best_weights")), []),
             },
         )
@@ -179,7 +182,18 @@ class Checkpoint(keras.callbacks.Callback):
         if self._interrupted:
             raise KeyboardInterrupt
 
-    def _require_same(self, state: State) -> None:
+    def _require_same(self, state: State, model: Any) -> None:
+        if state.images != self._images:
+            raise RunError(
+                "The images have changed since this training was begun.\n"
+                "Bring back what there was, or begin anew with --overwrite."
+            )
+        if [array.shape for array in state.arrays["model"]] != [tuple(v.shape) for v in model.variables]:
+            raise RunError(
+                "This training was begun on stored features and would go on on whole images, or the other "
+                "way round: the room for features has changed.\n"
+                "Make it what it was (see: tlk cache), or begin anew with --overwrite."
+            )
         if state.precision != self._precision:
             raise RunError(
                 f"This run was begun in {state.precision}; here it would go on in {self._precision}.\n"
@@ -227,12 +241,3 @@ def _skip(model: Any, batches: int) -> None:
 def _scalars(callback: Any) -> dict[str, float]:
     found = {name: vars(callback)[name] for name in SCALARS if vars(callback).get(name) is not None}
     return {name: value if isinstance(value, int) else float(value) for name, value in found.items()}
-
-
-def _values(variables: Sequence[Any]) -> list[np.ndarray]:
-    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

@@ -23,7 +23,9 @@ from tl_keras.training.multi_worker import (
     is_chief,
     multi_worker_strategy,
     over_local_replicas,
+    use_workers,
 )
+from tl_keras.training.optimizers import effective_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class DevicePlan:
         if phase.learning_rate_batch is None:
             return text
         images = phase.images_per_step * phase.accumulate
-        rate = phase.learning_rate * images / phase.learning_rate_batch
+        rate = effective_rate(phase, images)
         return (
             f"{text}; learning rate {phase.learning_rate:g} is for {phase.learning_rate_batch} images, "
             f"so it is {rate:g} for {images}"
@@ -87,12 +89,13 @@ def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
         RunError: One of them does not appear.
     """
     cluster = workers_of(runtime)
+    use_workers(cluster)
     strategy = multi_worker_strategy(cluster) if cluster else _local_strategy(runtime)
     if not is_chief():
         silence()
     replicas = strategy.num_replicas_in_sync
     gpus = tf.config.list_logical_devices("GPU")
-    precision = _precision(runtime, bool(gpus))
+    precision = _precision(runtime, bool(gpus), replicas)
     keras.config.set_dtype_policy(precision)
     part = (cluster.number, len(cluster.addresses)) if cluster else WHOLE
     return DevicePlan(
@@ -164,7 +167,13 @@ def _shares(replicas: int, workers: int) -> list[str]:
     return [f"{replicas} replicas (mirrored)"] if replicas > 1 else []
 
 
-def _precision(runtime: RuntimeConfig, on_gpu: bool) -> str:
+def _precision(runtime: RuntimeConfig, on_gpu: bool, replicas: int) -> str:
+    if runtime.precision == "mixed_float16" and replicas > 1:
+        # Keras's loss scaling looks for overflow in one replica only, and with several workers it hangs.
+        raise ConfigError(
+            f"runtime.precision: mixed_float16 is for a single device, and here are {replicas}: "
+            "use mixed_bfloat16 or float32."
+        )
     if runtime.precision != "auto":
         return runtime.precision
     if not on_gpu:
@@ -174,4 +183,4 @@ def _precision(runtime: RuntimeConfig, on_gpu: bool) -> str:
     # Tensor cores: float16 since Volta (7.0), bfloat16, which needs no loss scaling, since Ampere (8.0).
     if capability >= (8, 0):
         return "mixed_bfloat16"
-    return "mixed_float16" if capability >= (7, 0) else "float32"
+    return "mixed_float16" if capability >= (7, 0) and replicas == 1 else "float32"

@@ -130,9 +130,15 @@ class _InUse:
 
     cluster: Cluster | None = None
     strategy: Any = None
+    together: bool = False
 
 
 _in_use = _InUse()
+
+
+def use_workers(cluster: Cluster | None) -> None:
+    """Say whether the next training is over workers, or this process's own; it may do one after the other."""
+    _in_use.together = cluster is not None
 
 
 def multi_worker_strategy(cluster: Cluster) -> Any:
@@ -219,7 +225,7 @@ def _listen_to_each_other(cluster: Cluster) -> None:
 
 def is_chief() -> bool:
     """Return whether this process writes and speaks: the first worker, or the only process."""
-    return _in_use.cluster is None or _in_use.cluster.number == 0
+    return not _in_use.together or _in_use.cluster is None or _in_use.cluster.number == 0
 
 
 def over_local_replicas(batches: tf.data.Dataset, strategy: Any) -> Any:
@@ -246,7 +252,7 @@ def from_chief(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
     What the others give does not matter: it may be an empty list. Dtypes are those that `numpy.save` knows.
     """
-    if _in_use.strategy is None:
+    if not _in_use.together:
         return list(arrays)
     content = io.BytesIO()
     np.savez(content, *(arrays if is_chief() else ()))
@@ -259,13 +265,18 @@ def from_chief(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [file[name] for name in file.files]
 
 
+def digest_of(hashes: Sequence[str]) -> str:
+    """Return one hash for many, in their order."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
 def require_same_images(hashes: Sequence[str]) -> None:
     """Refuse to train on images that are not the chief's: every worker has its part of the same batches.
 
     Raises:
         DataError: These are not.
     """
-    mine = hashlib.sha256("".join(hashes).encode()).hexdigest()
+    mine = digest_of(hashes)
     count, digest = from_chief([np.array(len(hashes)), np.array(mine)])
     if digest != mine:
         raise DataError(
@@ -276,7 +287,7 @@ def require_same_images(hashes: Sequence[str]) -> None:
 
 def any_worker(yes: bool) -> bool:
     """Return whether any worker says yes; all of them must call it. It also waits for the last one."""
-    if _in_use.strategy is None:
+    if not _in_use.together:
         return yes
     return bool(_sum(np.array([yes], np.int32))[0])
 

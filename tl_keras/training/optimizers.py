@@ -43,13 +43,10 @@ def make_optimizer(
     """
     accumulate = accumulate or phase.accumulate
     rate = effective_rate(phase, (images_per_step or phase.images_per_step) * accumulate)
+    updates = max(1, (epochs or phase.epochs) * steps_per_epoch // accumulate)
+    warmup = min(phase.schedule.warmup_epochs * steps_per_epoch // accumulate, updates // 2)
     return UPDATE_RULES[phase.optimizer](
-        _scheduled(
-            phase,
-            rate,
-            updates=max(1, (epochs or phase.epochs) * steps_per_epoch // accumulate),
-            warmup=phase.schedule.warmup_epochs * steps_per_epoch // accumulate,
-        ),
+        _scheduled(phase, rate, updates=updates, warmup=warmup),
         factors=factors,
         kernel_decay=phase.weight_decay or (ADAMW_DECAY if phase.optimizer == "adamw" else 0.0),
         anchored=anchored,

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tl_keras.config import Config, PhaseConfig
 from tl_keras.console import say, warn
 from tl_keras.data.pipelines import (
+    WHOLE,
     Labelled,
     evaluation_batches,
     steps_per_epoch,
@@ -30,10 +31,10 @@ from tl_keras.training.checkpoint import Checkpoint
 from tl_keras.training.class_weights import class_weights
 from tl_keras.training.device import DevicePlan
 from tl_keras.training.history import History
-from tl_keras.training.multi_worker import any_worker, require_same_images
+from tl_keras.training.multi_worker import any_worker, digest_of, require_same_images
 from tl_keras.training.optimizers import make_optimizer, schedule_callbacks
 from tl_keras.training.reporter import Reporter
-from tl_keras.training.state import State, newest, of_chief
+from tl_keras.training.state import State, assign, newest, of_chief, values_of
 from tl_keras.training.update_rules import carry_over
 
 MOST_TOGETHER = 64
@@ -83,6 +84,11 @@ class Lesson:
     @property
     def all_stages(self) -> Sequence[Stage]:
         return self.stages or [Stage(self.phase.epochs)]
+
+    @property
+    def hashes(self) -> list[str]:
+        """Of the images trained on and judged by."""
+        return [example.sha256 for example in (*self.train.examples, *self.val.examples)]
 
     @property
     def epochs(self) -> int:
@@ -156,23 +162,24 @@ def train_phase(
     """
     folder.mkdir(parents=True, exist_ok=True)
     phase = lesson.phase
-    require_same_images([example.sha256 for example in (*lesson.train.examples, *lesson.val.examples)])
+    if phase.batch_size == "auto" and lesson.device.part != WHOLE:
+        raise ConfigError("batch_size: auto is for a single process: one worker cannot halve it for all.")
+    require_same_images(lesson.hashes)
     state = of_chief(newest(folder / "checkpoints")) if resumable else None
     size = BatchSize(phase.images_per_step, phase.accumulate)
     if state is not None:
         size = BatchSize(state.images_per_step, state.accumulate)
-    begun_with = lesson.model.get_weights() if phase.batch_size == "auto" else []
+    begun_with = values_of(lesson.model.variables) if phase.batch_size == "auto" else []
     while True:
         try:
             return _Training(lesson, size, folder, state, resumable=resumable, at_most=at_most).run()
         except tf.errors.ResourceExhaustedError:
-            if phase.batch_size != "auto" or size.images <= lesson.device.replicas:
-                raise
+            if phase.batch_size != "auto" or size.images <= lesson.device.replicas or state is not None:
+                raise  # what has been trained with this size is not thrown away
             size = size.halved()
             warn(f"out of memory: now {size.images} images per step, {size.accumulate} steps per update")
-            lesson.model.set_weights(begun_with)
+            assign(lesson.model.variables, begun_with)
             remove(folder / "checkpoints")
-            state = None
 
 
 class _Training:
@@ -195,15 +202,18 @@ class _Training:
         if not self._steps:
             found = len(lesson.train)
             raise DataError(f"{found} training images are too few for {lesson.device.replicas} replicas.")
-        if self._steps * lesson.epochs < size.accumulate:
+        fewest = self._steps * min(stage.epochs for stage in lesson.all_stages)
+        if fewest < size.accumulate:
             raise ConfigError(
-                f"accumulate: {size.accumulate} steps make an update, and there are only "
-                f"{self._steps * lesson.epochs}: nothing would be learnt. Lower it, or train for more epochs."
+                f"accumulate: {size.accumulate} steps make an update, and there are only {fewest}: nothing "
+                "would be learnt. Lower it, or train for more epochs."
             )
         epochs = None if math.isfinite(at_most) else lesson.epochs
         self._best = Best(lesson.phase)
         self._history = History(folder / "history.csv")
-        self._reporter = Reporter(epochs, self._steps, _of_knowing_nothing(lesson))
+        self._reporter = Reporter(
+            epochs, self._steps, _of_knowing_nothing(lesson), lesson.phase.learning_rate
+        )
         images_per_update = size.images * size.accumulate
         watched = [*schedule_callbacks(lesson.phase, images_per_update=images_per_update), self._best]
         self._callbacks = [
@@ -219,6 +229,7 @@ class _Training:
                 minutes=lesson.config.runtime.checkpoint_minutes,
                 precision=lesson.device.precision,
                 steps=self._steps,
+                images=digest_of(lesson.hashes),
                 images_per_step=size.images,
                 accumulate=size.accumulate,
                 history=self._history,
@@ -287,12 +298,16 @@ class _Training:
 
     def _result(self, seconds: float) -> PhaseResult:
         rows, failure = self._history.rows, self._reporter.failure
-        if failure and not (self._best.best_weights and math.isfinite(self._best.best)):
-            raise TrainingError(failure)
-        best = next(row for row in rows if row["epoch"] == self._best.best_epoch)
+        if not self._best.best_weights:
+            raise TrainingError(
+                failure or "The loss on val is no finite number. Try a lower --learning-rate."
+            )
+        # Stages that ended early leave out epochs, so their number is not their place.
+        place = [row["epoch"] for row in rows].index(self._best.best_epoch)
+        best = rows[place]
         result = PhaseResult(
             epochs=len(rows),
-            best_epoch=self._best.best_epoch + 1,
+            best_epoch=place + 1,
             val_loss=best["val_loss"],
             val_accuracy=best["val_accuracy"],
             seconds=round(seconds, 2),

@@ -24,15 +24,19 @@ class Reporter(keras.callbacks.Callback):
         epochs: Of the whole phase, if that is known.
         steps_per_epoch: Batches of each.
         of_knowing_nothing: The loss of a model that thinks all answers equally probable.
+        learning_rate: What the settings say, which the schedule may have changed.
 
     Attributes:
         failure: Why it was ended, for people; empty as long as it was not.
     """
 
-    def __init__(self, epochs: int | None, steps_per_epoch: int, of_knowing_nothing: float) -> None:
+    def __init__(
+        self, epochs: int | None, steps_per_epoch: int, of_knowing_nothing: float, learning_rate: float
+    ) -> None:
         super().__init__()
         self.failure = ""
         self._bound = EXPLODED * of_knowing_nothing
+        self._learning_rate = learning_rate
         self._val_loss = math.inf  # of the last epoch
         self._of = f"/{epochs}" if epochs else ""
         self._steps = steps_per_epoch
@@ -76,10 +80,9 @@ class Reporter(keras.callbacks.Callback):
         self._stack.close()
 
     def _fail(self, what: str) -> None:
-        rate = self._rate()
         self.failure = (
-            f"{what} at learning rate {rate:.3g}. Try a rate ten times lower, e.g. --learning-rate "
-            f"{rate / 10:.1g}, or a limit to the gradients (clip_norm: 1)."
+            f"{what} at learning rate {self._rate():.3g}. Try a rate ten times lower, e.g. --learning-rate "
+            f"{self._learning_rate / 10:.1g}, or a limit to the gradients (clip_norm: 1)."
         )
         self.model.stop_training = True
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tl_keras.console import warn
-from tl_keras.files import remove, written_aside
+from tl_keras.errors import RunError
+from tl_keras.files import remove, sync_folder, written_aside
 from tl_keras.training.multi_worker import from_chief
 
 KEPT = 2
@@ -24,6 +27,7 @@ class State:
 
     Attributes:
         precision: Keras dtype policy it was trained in.
+        images: A hash of the images trained on and judged by.
         steps: Steps per epoch.
         images_per_step: Over all replicas.
         accumulate: Steps per update of the weights.
@@ -36,6 +40,7 @@ class State:
     """
 
     precision: str
+    images: str
     steps: int
     images_per_step: int
     accumulate: int
@@ -48,12 +53,22 @@ class State:
 
 
 def newest(folder: Path) -> State | None:
-    """Return the newest checkpoint in a folder that can be read, or None; remove those that cannot."""
+    """Return the newest checkpoint in a folder that is whole, or None; remove those that are damaged.
+
+    Raises:
+        RunError: One cannot be read, or another version of tl_keras wrote it.
+    """
     files = sorted(folder.glob("[0-9]*.npz"), reverse=True)
     for file in files:
         try:
             return _read(file)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except OSError as error:
+            raise RunError(f"The checkpoint {file} cannot be read: {error.strerror or error}.") from error
+        except TypeError as error:
+            raise RunError(
+                f"Another version of tl_keras wrote {file}: go on with that, or begin anew with --overwrite."
+            ) from error
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             warn(f"the checkpoint {file} is damaged: it is removed.")
             remove(file)  # it would be taken for a newer one than those to come
     if files:
@@ -80,8 +95,20 @@ def write(folder: Path, state: State) -> None:
         np.savez(file, **content)
         file.flush()
         os.fsync(file.fileno())
+    sync_folder(folder)
     for old in sorted(folder.glob("[0-9]*.npz"))[:-KEPT]:
         remove(old)
+
+
+def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Return what variables hold."""
+    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Put back what `values_of` has returned."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _read(file: Path) -> State:

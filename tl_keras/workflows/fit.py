@@ -86,7 +86,8 @@ def fit(
         overwrite: Replace a run of the same name.
 
     Raises:
-        TlkError: Settings, images, weights or the run's folder are not as needed; nothing is left behind.
+        TlkError: Settings, images, weights or the run's folder are not as needed; nothing is left behind but
+            what the same call can go on from.
         TrainingError: The loss failed; if that was after the best epoch, the run is there, with its weights.
         KeyboardInterrupt: Ctrl-C, while training after a checkpoint.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,7 @@ from tl_keras.models.layer_rates import describe_training, layer_rates
 from tl_keras.models.source import SOURCE_FILE
 from tl_keras.training.class_weights import require_known_classes
 from tl_keras.training.device import DevicePlan
-from tl_keras.training.multi_worker import any_worker
+from tl_keras.training.multi_worker import any_worker, is_chief
 from tl_keras.training.optimizers import effective_rate
 from tl_keras.training.phase import Lesson, Stage
 from tl_keras.workflows.frozen import frozen_below, has_room
@@ -154,8 +155,8 @@ def adapt(stored: StoredRun, classifier: Any) -> int:
         order = np.random.default_rng(stored.config.runtime.seed).permutation(len(train))
 
         def batches() -> Iterator[npt.NDArray[np.uint8]]:
-            for start in range(0, len(train), IMAGES_AT_ONCE):
-                images = train.images(order[start : start + IMAGES_AT_ONCE])
+            for indices in np.array_split(order, math.ceil(len(order) / IMAGES_AT_ONCE)):
+                images = train.images(indices)
                 yield images
                 advance(len(images))
 
@@ -188,7 +189,8 @@ def _below(
     stored = stored.with_images(frozen.recheck(examples))
     frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
     frozen.extractor.release()
-    frozen.note_use(used_by)
+    if is_chief():
+        frozen.note_use(used_by)
     return stored, frozen
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tl_keras.config import load_config
 from tl_keras.errors import RunError
 from tl_keras.run import Run, locked, open_run
-from tl_keras.unfinished import CONFIG, remove_checkpoints, unfinished_phase, unfinished_run
+from tl_keras.unfinished import ASKED, remove_checkpoints, unfinished_phase, unfinished_run
 from tl_keras.workflows import fit, pretrain, unfreeze_and_finetune
 
 Resumed = fit.FitResult | pretrain.PretrainResult | unfreeze_and_finetune.FinetuneResult
@@ -35,14 +35,14 @@ def resume(run: str | Path) -> Resumed | None:
     finished = open_run(folder)
     phase = unfinished_phase(finished)
     if phase is not None:
-        return unfreeze_and_finetune.unfreeze_and_finetune(folder, load_config(phase / CONFIG))
+        return unfreeze_and_finetune.unfreeze_and_finetune(folder, load_config(phase / ASKED))
     with locked(folder):
         remove_checkpoints(finished.phases_dir)
     return None
 
 
 def _new_run(begun: Run, folder: Path) -> Resumed:
-    config = begun.config()
+    config = load_config(begun.folder / ASKED)
     if folder.exists():
         raise RunError(
             f"{folder} is finished; an unfinished run of the same name was to replace it.\n"

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 
 from tl_keras.config import Config, HeadConfig, PhaseConfig, load_config
-from tl_keras.console import say
+from tl_keras.console import say, warn
 from tl_keras.data.pipelines import Labelled, evaluation_batches
+from tl_keras.errors import TrainingError
 from tl_keras.evaluation.forward import probabilities
 from tl_keras.features.frozen import FrozenPart
 from tl_keras.files import write_text
@@ -76,7 +77,10 @@ def train_head(
         lesson = Lesson(model, train, val, config, config.train, device, short_steps=frozen is not None)
         done = (_train_standardized if config.head.standardize else train_phase)(lesson, folder)
         if config.baseline == "scratch":
-            _compare_with_scratch(stored, model, val, frozen, device, done, folder)
+            try:
+                _compare_with_scratch(stored, model, val, frozen, device, done, folder)
+            except TrainingError as error:
+                warn(f"the baseline failed, so there is nothing to compare with: {error}")
     reported = stored.seen(stored.prepared.reported_split, frozen)
     return Trained(stored, classifier, model, reported, done)
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tl_keras.config import Config
+from tl_keras.config import Config, load_config
 from tl_keras.console import say
 from tl_keras.data.pipelines import Labelled
 from tl_keras.evaluation.metrics import Floats
@@ -19,11 +19,11 @@ from tl_keras.evaluation.report import Report
 from tl_keras.evaluation.result import Evaluation
 from tl_keras.exporting.keras_file import save_classifier
 from tl_keras.files import write_text, written_aside
-from tl_keras.run import open_run
+from tl_keras.run import Run, open_run
 from tl_keras.training.device import DevicePlan, plan_devices
 from tl_keras.training.multi_worker import any_worker, from_chief, is_chief
 from tl_keras.training.phase import PhaseResult, train_phase
-from tl_keras.unfinished import resumable_phase
+from tl_keras.unfinished import ASKED, UNFINISHED, UNUSED_IN_PHASES, differences, resumable_phase
 from tl_keras.workflows.opening import adapt, open_for_finetuning, opened
 from tl_keras.workflows.stored import StoredRun
 from tl_keras.workflows.workers import own_run
@@ -85,24 +85,37 @@ def unfreeze_and_finetune(
 
 
 def _finetune(folder: Path, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
-    stored, classifier = open_for_finetuning(folder, config, device)
-    name = stored.run.next_phase("finetune")
-    with resumable_phase(stored.run, name, config, overwrite=overwrite) as phase_folder:
-        if any_worker((phase_folder / DECISION_FILE).is_file()):
-            _take_from_chief(phase_folder / DECISION_FILE, phase_folder / SUMMARY_FILE)
-        else:
+    run = open_run(folder)
+    decided = run.folder / UNFINISHED / run.next_phase("finetune")
+    if any_worker((decided / DECISION_FILE).is_file()):
+        # Killed when all was done but the end. That is finished first, whatever comes then.
+        _take_from_chief(*(decided / file for file in (DECISION_FILE, SUMMARY_FILE, ASKED)))
+        asked_for_this = not differences(decided, config, UNUSED_IN_PHASES)
+        result = _phase(run, load_config(decided / ASKED), device, overwrite=False)
+        if asked_for_this:
+            return result
+    return _phase(run, config, device, overwrite=overwrite)
+
+
+def _phase(run: Run, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
+    """Train the next phase of a run, or go on with it, and make its model the run's if it is better."""
+    name = run.next_phase("finetune")
+    with resumable_phase(run, name, config, overwrite=overwrite) as phase_folder:
+        if not (phase_folder / DECISION_FILE).is_file():
+            stored, classifier = open_for_finetuning(run.folder, config, device)
+            write_text(phase_folder / "config.yaml", config.to_yaml())
             say(f"{config.model.backbone} on {device.description}")
             say(device.describe_phase(config.finetune))
             _train(stored, classifier, config, device, phase_folder)
-        result = _read_result(stored.run.folder, phase_folder)
+        result = _read_result(run.folder, phase_folder)
         if result.kept and is_chief():
-            _install(stored, config, phase_folder)
-    result.phase.require_success(stored.run.phases_dir / name)
+            _install(run, config, phase_folder)
+    result.phase.require_success(run.phases_dir / name)
     return result
 
 
 def _take_from_chief(*files: Path) -> None:
-    """Give all workers the chief's files: what it had decided before it was stopped."""
+    """Give all workers the chief's files."""
     mine = [np.frombuffer(file.read_bytes() if file.is_file() else b"", np.uint8) for file in files]
     for file, content in zip(files, from_chief(mine), strict=True):
         write_text(file, content.tobytes().decode())
@@ -187,14 +200,13 @@ def _read_result(run: Path, phase_folder: Path) -> FinetuneResult:
     )
 
 
-def _install(stored: StoredRun, config: Config, phase_folder: Path) -> None:
+def _install(run: Run, config: Config, phase_folder: Path) -> None:
     """Make a phase's model that of the run; done twice it is the same.
 
     The model comes first, since it carries the phase's name: metrics can be measured anew.
     """
-    run = stored.run
     for destination in (run.model_file, run.metrics_file, run.predictions_file):
         with written_aside(destination) as aside:
             shutil.copyfile(phase_folder / destination.name, aside)
-    kept = stored.config.model_copy(update={"finetune": config.finetune})
+    kept = run.config().model_copy(update={"finetune": config.finetune})
     write_text(run.config_file, kept.to_yaml())
