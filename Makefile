@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: quickstart test check format bench clean
+.PHONY: quickstart test test-slow check format bench clean
 
 .venv/.ready: pyproject.toml constraints.txt tl_keras/version.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tl_keras needs Python 3.11 or later: make PYTHON=/path/to/python3.11")'
@@ -15,6 +15,9 @@ quickstart: .venv/.ready
 
 test: .venv/.ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: .venv/.ready
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .

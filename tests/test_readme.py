@@ -23,6 +23,7 @@ def commands_to_test() -> list[str]:
     return [line for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_every_command_in_order(monkeypatch, capfd, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "photos")
     shutil.copytree(photos, tmp_path / "many_photos")

@@ -35,6 +35,7 @@ def test_it_opens_with_how_it_is_run(file):
     assert has_data == (config.data.source is None), "DATA is given exactly when the file has none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_it_trains_an_epoch(file, photos, tmp_path):
     recipe = load_config(file)

@@ -13,6 +13,7 @@ from shlex import quote
 from typing import Any
 
 from tl_keras.config import Config, load_config
+from tl_keras.console import warn
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.files import remove, remove_asides, replace, write_text
 from tl_keras.run import Run, claim
@@ -107,10 +108,11 @@ def _resumable(
             remove(aside)  # the same settings would lead there again
         _restore(aside, discarded)
         _tidy(aside.parent)
-        if isinstance(error, KeyboardInterrupt) and _checkpoints(aside):
-            raise KeyboardInterrupt(
-                f"Interrupted. Go on with: {_how_to_go_on(named, destination)}"
-            ) from error
+        if _checkpoints(aside):
+            go_on = f"go on with: {_how_to_go_on(named, destination)}"
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(f"Interrupted; {go_on}") from error
+            warn(f"what was done is kept; {go_on}")
         raise
     remove(discarded)
     replace(aside, destination)

@@ -194,6 +194,7 @@ def test_damage_is_repaired_in_passing(tlk, cache, photos, tmp_path):
     assert all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_two_at_once_on_the_same_images_both_finish_right(cache, photos, tmp_path):
     def start(name: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "tl_keras", "fit", photos, *LINEAR, "--name", name,

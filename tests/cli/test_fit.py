@@ -27,6 +27,7 @@ def test_a_run_has_all_its_files(tlk, photos, tiny_options, tmp_path):
     assert files == {
         "config.yaml", "labels.txt", "manifest.csv", "metrics.json", "model.keras", "predictions.csv",
         "phases/1-head/history.csv", "phases/1-head/summary.json", "phases/1-head/model.keras",
+        "phases/1-head/config.yaml",
     }  # fmt: skip
     assert (folder / "labels.txt").read_text().split() == ["blue", "green", "red"]
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -96,7 +97,7 @@ def test_names_that_are_no_folder_names(tlk, tiny_options, photos, tmp_path, nam
     assert done.code == 1 and "cannot be a run's name" in done.err and not (tmp_path / "runs").exists()
 
 
-def test_a_full_disk_is_explained_and_leaves_nothing(photos, tiny_options, tmp_path):
+def test_a_full_disk_is_explained_and_what_was_trained_can_go_on(tlk, photos, tiny_options, tmp_path):
     # A limit on the size of files is the nearest to a full disk that needs no privileges.
     code = (
         "import resource, signal, sys\n"
@@ -109,7 +110,8 @@ def test_a_full_disk_is_explained_and_leaves_nothing(photos, tiny_options, tmp_p
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
     assert "Error: Cannot write" in done.stderr and "Traceback" not in done.stderr
-    assert left_in(tmp_path / "runs") == []
+    assert "go on with: tlk resume" in done.stderr and left_in(tmp_path / "runs") == [".unfinished"]
+    assert tlk("resume", tmp_path / "runs" / "photos-mobilenet").code == 0
 
 
 def test_a_mixed_folder_trains_and_lists_exactly_the_broken_files(tlk, tiny_options, tmp_path):

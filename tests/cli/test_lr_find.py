@@ -89,7 +89,7 @@ def test_an_output_that_is_a_file_is_left_alone(tlk, run, tmp_path):
 
 def test_source_models_gone_images_and_locked_runs(tlk, run):
     with locked(run):
-        assert "being written by another process" in tlk("lr-find", run).err
+        assert "being written by process" in tlk("lr-find", run).err
     manifest = run / "manifest.csv"
     kept = manifest.read_bytes()
     manifest.write_bytes(kept.replace(b"photos", b"moved"))

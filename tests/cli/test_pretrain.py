@@ -121,7 +121,7 @@ def stopped(photos, tmp_path_factory) -> Path:
     wait_for(runs_dir, 0, 3, first)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
-    assert first.returncode == 130 and f"Go on with: tlk resume {runs_dir / 'source'}" in said
+    assert first.returncode == 130 and f"go on with: tlk resume {runs_dir / 'source'}" in said
     second = start(photos, runs_dir)
     wait_for(runs_dir, 1, 2, second)
     second.kill()
@@ -135,6 +135,7 @@ def unfinished(stopped, tmp_path) -> Path:
     return Path(shutil.copytree(stopped, tmp_path / "runs"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [False, True], ids=["whole", "newest checkpoint damaged"])
 def test_stopped_in_the_middle_the_same_command_ends_as_if_it_never_was(
     tlk, source, photos, unfinished, damage
@@ -162,6 +163,7 @@ def weights(run: Path) -> list[np.ndarray]:
     return keras.models.load_model(run / "model.keras", compile=False).get_weights()
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_not_taken_up_with_other_settings(tlk, photos, unfinished):
     command = ("pretrain", photos, "--name", "source", *options(unfinished, "runtime.seed=1"))
     other = tlk(*command)
@@ -173,12 +175,14 @@ def test_an_unfinished_run_is_not_taken_up_with_other_settings(tlk, photos, unfi
     assert "source model:" in anew.out and f"--weights {unfinished / 'source'}" in anew.out
 
 
+@pytest.mark.slow
 def test_settings_that_decide_no_weights_may_change(tlk, photos, unfinished):
     options_ = options(unfinished, "data.cache_mb=1", "runtime.checkpoint_minutes=5")
     done = tlk("pretrain", photos, "--name", "source", *options_)
     assert done.code == 0 and "going on after an interruption" in done.err, done.err
 
 
+@pytest.mark.slow
 def test_an_overwrite_that_fails_at_its_beginning_loses_nothing(tlk, photos, unfinished):
     before = checkpoints(unfinished)
     command = ("pretrain", photos, "--name", "source", *options(unfinished))
@@ -188,6 +192,7 @@ def test_an_overwrite_that_fails_at_its_beginning_loses_nothing(tlk, photos, unf
     assert tlk(*command).code == 0
 
 
+@pytest.mark.slow
 def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished, tmp_path, photos):
     moved = Path(shutil.copytree(photos, tmp_path / "photos"))
     config = unfinished / ".unfinished" / "source" / "asked.yaml"
@@ -202,6 +207,7 @@ def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished
     assert anew.code == 0 and "going on" not in anew.err
 
 
+@pytest.mark.slow
 def test_an_image_that_was_replaced_since_is_noticed(tlk, unfinished, photos):
     manifest = unfinished / ".unfinished" / "source" / "manifest.csv"
     before_all_images = min(file.stat().st_mtime for file in photos.rglob("*.jpg")) - 1
@@ -210,6 +216,7 @@ def test_an_image_that_was_replaced_since_is_noticed(tlk, unfinished, photos):
     assert done.code == 1 and "0 are gone, 60 were written anew" in done.err
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_do_not_stand_in_the_way_of_new_ones(tlk, source, photos, unfinished):
     for file in unfinished.glob(".unfinished/source/phases/*/checkpoints/*.npz"):
         os.truncate(file, file.stat().st_size // 2)
@@ -220,6 +227,7 @@ def test_damaged_checkpoints_do_not_stand_in_the_way_of_new_ones(tlk, source, ph
     assert all(map(np.array_equal, weights(source), weights(unfinished / "source")))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_precision_is_refused(tlk, photos, unfinished):
     from tl_keras.training.state import newest, write
 
@@ -232,6 +240,7 @@ def test_a_checkpoint_of_another_precision_is_refused(tlk, photos, unfinished):
     assert done.code == 1 and "begun in mixed_float16" in done.err and "in float32" in done.err
 
 
+@pytest.mark.slow
 def test_killed_in_its_first_minute_it_goes_on_from_the_very_beginning(tlk, source, photos, tmp_path):
     process = start(photos, tmp_path, "runtime.checkpoint_minutes=1000")
     wait_for(tmp_path, 0, 0, process)

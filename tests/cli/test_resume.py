@@ -69,6 +69,7 @@ def settings(tiny, tmp_path_factory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_and_ends_the_same(tlk, photos, settings, tmp_path):
     fit = ("fit", photos, "--config", settings, "--epochs", 4, *FIT, "--name", "run", "--runs-dir")
     assert tlk(*fit, tmp_path / "whole").code == 0
@@ -82,11 +83,12 @@ def test_a_killed_fit_goes_on_and_ends_the_same(tlk, photos, settings, tmp_path)
     assert not list(runs.rglob("checkpoints")) and not (runs / ".unfinished").exists()
 
 
+@pytest.mark.slow
 def test_a_fit_that_chooses_its_head_goes_on_with_the_one_it_chose(tlk, photos, tmp_path):
     fit = ("fit", photos, "--backbone", "Tiny", "--epochs", 100_000, "--set", "train.early_stopping=0")
     where = ("--name", "run", "--runs-dir", tmp_path)
     said = stop(signal.SIGINT, tmp_path, 1, *fit, *where)
-    assert f"Interrupted. Go on with: tlk resume {tmp_path / 'run'}" in said and "head: " in said
+    assert f"Interrupted. go on with: tlk resume {tmp_path / 'run'}" in said and "head: " in said
     begun = tmp_path / ".unfinished" / "run" / "phases" / "1-head"
     shorter = (begun / "config.yaml").read_text().replace("epochs: 100000", "epochs: 3")
     (begun / "config.yaml").write_text(shorter)
@@ -99,6 +101,7 @@ def test_a_fit_that_chooses_its_head_goes_on_with_the_one_it_chose(tlk, photos, 
     assert (tmp_path / "run" / "phases" / "1-head" / "head_search.csv").is_file()
 
 
+@pytest.mark.slow
 def test_a_fine_tuning_killed_in_a_stage_goes_on_in_it(tlk, run):
     whole = Path(shutil.copytree(run, run.parent / "whole"))
     assert tlk("unfreeze-and-finetune", whole, *FINETUNE).code == 0
@@ -114,6 +117,7 @@ def test_a_fine_tuning_killed_in_a_stage_goes_on_in_it(tlk, run):
     assert not list(run.rglob("checkpoints"))
 
 
+@pytest.mark.slow
 def test_other_settings_begin_anew_when_asked_to(tlk, run):
     stop(signal.SIGINT, run / ".unfinished", 0, "unfreeze-and-finetune", run, *FINETUNE)
     done = tlk("unfreeze-and-finetune", run, "--epochs", 1, "--overwrite")

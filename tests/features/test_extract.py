@@ -165,6 +165,7 @@ def stored(root: Path) -> dict[bytes, bytes]:
     return {row["sha256"].tobytes(): row["row"].tobytes() for table in tables for row in table}
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_whole_chunks_and_the_next_goes_on(examples, alive, tmp_path):
     killed = child(examples, alive, tmp_path / "a")
     assert killed.stdout is not None and killed.stdout.readline() == "ready\n"

@@ -50,6 +50,7 @@ FINETUNE = """
 """
 
 
+@pytest.mark.slow
 def test_mirrored_on_two_devices_learns_what_one_learns(photos, alive, tmp_path):
     one = np.array(
         run_python(FIT + FINETUNE, str(photos), str(tmp_path), "none", "16", str(alive)).split(), float

@@ -121,6 +121,7 @@ def weights(phase: Path) -> list[np.ndarray]:
     return keras.models.load_model(phase / "model.keras", compile=False).get_weights()
 
 
+@pytest.mark.slow
 def test_two_workers_learn_what_one_process_learns(shared_out, tmp_path, tmp_path_factory):
     temporary = tmp_path_factory.mktemp("temporary")
     two = start_workers(["-c", WORKER, str(shared_out), str(tmp_path)], 2, temporary)
@@ -139,6 +140,7 @@ def test_two_workers_learn_what_one_process_learns(shared_out, tmp_path, tmp_pat
     assert not list(temporary.glob("tlk-worker-*"))
 
 
+@pytest.mark.slow
 def test_a_lost_worker_ends_the_others_and_one_process_goes_on(shared_out, tmp_path, tmp_path_factory, tlk):
     def fit(strategy: str, runs_dir: Path) -> list[str]:
         return [

@@ -92,7 +92,7 @@ def test_a_loss_that_explodes_ends_the_phase_with_the_best_weights(tmp_path):
 
 def test_an_epoch_whose_loss_is_no_number_is_never_the_best(tmp_path):
     """All answers are then the first class, which is right for half of the rows."""
-    with pytest.raises(TrainingError, match="The loss became (nan|inf) in epoch 1"):
+    with pytest.raises(TrainingError, match=r"The loss became (nan|inf) in epoch 1"):
         trained(tmp_path, learning_rate=1e38, momentum=0.0, batch_size=8, monitor="val_accuracy")
 
 

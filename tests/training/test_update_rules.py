@@ -336,5 +336,6 @@ TWO_DEVICES = """
 """
 
 
+@pytest.mark.slow
 def test_two_devices_learn_what_one_learns():
     assert run_python(TWO_DEVICES) == "same\n"
