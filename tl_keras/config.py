@@ -256,6 +256,14 @@ class PhaseConfig(Section):
         """The batch size to start with."""
         return AUTO_BATCH if self.batch_size == "auto" else self.batch_size
 
+    @field_validator("batch_size", mode="wrap")
+    @classmethod
+    def _number_or_auto(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError("expected a number of images from 1, or auto") from None
+
     @field_validator("class_weight", mode="wrap")
     @classmethod
     def _weights(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
