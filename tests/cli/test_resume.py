@@ -88,7 +88,7 @@ def test_a_fit_that_chooses_its_head_goes_on_with_the_one_it_chose(tlk, photos, 
     fit = ("fit", photos, "--backbone", "Tiny", "--epochs", 100_000, "--set", "train.early_stopping=0")
     where = ("--name", "run", "--runs-dir", tmp_path)
     said = stop(signal.SIGINT, tmp_path, 1, *fit, *where)
-    assert f"Interrupted. go on with: tlk resume {tmp_path / 'run'}" in said and "head: " in said
+    assert f"Interrupted; go on with: tlk resume {tmp_path / 'run'}" in said and "head: " in said
     begun = tmp_path / ".unfinished" / "run" / "phases" / "1-head"
     shorter = (begun / "config.yaml").read_text().replace("epochs: 100000", "epochs: 3")
     (begun / "config.yaml").write_text(shorter)
