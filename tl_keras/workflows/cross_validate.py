@@ -159,7 +159,8 @@ def _telling_which(fold: int, done: list[tuple[Path, Report]], names: list[str])
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"Interrupted in {which}; nothing half-written was left.{stay}") from error
+        rest = str(error).removeprefix("Interrupted; ") or "nothing half-written was left."
+        raise KeyboardInterrupt(f"Interrupted in {which}; {rest}{stay}") from error
     except TlkError as error:
         # The kind of error stays what it is.
         error.args = (f"In {which}: {error}{stay}",)

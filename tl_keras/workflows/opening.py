@@ -110,15 +110,11 @@ def opened(
         ConfigError: The settings name no part of this network.
     """
     backbone, phase = find(config.model.backbone), config.finetune
-    with device.strategy.scope():
-        parts = [
-            choose(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
-            for stage in phase.all_stages
-        ]
-        train_only(classifier, frozenset().union(*parts))
-        cut = cut_at_boundary(classifier) if config.stores_features else None
+    parts = [
+        choose(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
+        for stage in phase.all_stages
+    ]
     rate = effective_rate(phase, phase.images_per_step * phase.accumulate)
-    scale = rate / phase.learning_rate
     rates = layer_rates(
         classifier,
         backbone,
@@ -129,9 +125,12 @@ def opened(
     for stage, part in zip(phase.all_stages, parts, strict=True):
         train_only(classifier, part)
         say(f"unfrozen: {_told(stage.unfreeze)}; at most {stage.epochs} epochs")
-        for line in describe_training(classifier, backbone, rates, phase.learning_rate * scale):
+        for line in describe_training(classifier, backbone, rates, rate):
             say(f"  {line}")
+    # All stages are trained above one boundary: the lowest, below all that trains in any of them.
     train_only(classifier, frozenset().union(*parts))
+    with device.strategy.scope():
+        cut = cut_at_boundary(classifier) if config.stores_features else None
     stored, frozen = _below(cut, stored, config, used_by)
     return Opened(
         stored=stored,
