@@ -60,9 +60,9 @@ def regression(run: Path, split: str, seed: int) -> float:
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
 
-    from tl_keras.models.assemble import trunk_of
-    from tl_keras.workflows.frozen import frozen_trunk
-    from tl_keras.workflows.stored import open_stored
+    from tl_keras.features.cached_backbone import frozen_trunk
+    from tl_keras.models.classifier import trunk_of
+    from tl_keras.runs.run import open_stored
 
     stored, classifier = open_stored(run)
     frozen = frozen_trunk(trunk_of(classifier), stored.config, stored.info.geometry)

@@ -15,8 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
+from tl_keras.models.backbone import build_base
 from tl_keras.models.backbones import find
-from tl_keras.models.base import build_base
 
 BATCH, ROUNDS, SECONDS = 32, 5, 1.0
 NETWORKS = {

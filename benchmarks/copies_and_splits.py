@@ -22,11 +22,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from tl_keras.config import Config, DataConfig
+from tl_keras.config.schema import Config, DataConfig
 from tl_keras.data.example import Example
-from tl_keras.data.sources import read_source
+from tl_keras.data.sources.read import read_source
 from tl_keras.data.splits import assign_splits
-from tl_keras.inspection.inspected import inspected
+from tl_keras.inspection.copies import inspected
 from tl_keras.workflows.inspect import inspect
 
 COPIES, SEEDS = 100, 5

@@ -158,14 +158,14 @@ def extraction(place: Workplace) -> None:
     """Images/s against 1 / (1 / decoding alone + 1 / the network alone)."""
     import numpy as np
 
-    from tl_keras.config import ModelConfig
-    from tl_keras.data.check import opened
+    from tl_keras.config.schema import ModelConfig
+    from tl_keras.core.geometry import Geometry
+    from tl_keras.data.checking import opened
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extract import extract
     from tl_keras.features.extractor import Extractor
     from tl_keras.features.store import open_store
-    from tl_keras.geometry import Geometry
-    from tl_keras.models.assemble import build_trunk
+    from tl_keras.models.classifier import build_trunk
 
     for data in (place.options.sign_digits, place.options.ants_bees):
         trunk = build_trunk(ModelConfig(backbone="MobileNetV2", options={"alpha": 0.35}), 224)
@@ -241,12 +241,12 @@ def bulk(place: Workplace) -> None:
     """`tlk predict` on all of CIFAR-10's files, none of which is stored."""
     import numpy as np
 
-    from tl_keras.config import ModelConfig
-    from tl_keras.data.check import opened
+    from tl_keras.config.schema import ModelConfig
+    from tl_keras.core.geometry import Geometry
+    from tl_keras.data.checking import opened
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extractor import Extractor
-    from tl_keras.geometry import Geometry
-    from tl_keras.models.assemble import build_trunk
+    from tl_keras.models.classifier import build_trunk
 
     place.fit(subset(place, 50), "--backbone", "Tiny", name="bulk")
     place.forget()

@@ -19,11 +19,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tl_keras.config import HeadConfig, ModelConfig
-from tl_keras.data.decode import decode
+from tl_keras.config.schema import HeadConfig, ModelConfig
+from tl_keras.core.geometry import Geometry
+from tl_keras.data.images.decode import decode
 from tl_keras.data.sources.digits import read_digits
-from tl_keras.geometry import Geometry
-from tl_keras.models.assemble import build_classifier
+from tl_keras.models.classifier import build_classifier
 
 PER_CLASS, DRAWS, SIZE = 10, 5, 32
 

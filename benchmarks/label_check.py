@@ -19,12 +19,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from tl_keras.config import Config, load_config
+from tl_keras.config.loading import load_config
+from tl_keras.config.schema import Config
+from tl_keras.core.geometry import Geometry
 from tl_keras.data.example import Example
-from tl_keras.geometry import Geometry
+from tl_keras.features.cached_backbone import frozen_trunk
 from tl_keras.inspection.labels import suspicious_labels
-from tl_keras.models.assemble import build_trunk
-from tl_keras.workflows.frozen import frozen_trunk
+from tl_keras.models.classifier import build_trunk
 
 SHARES, SEEDS = (0.0, 0.05, 0.2), range(5)
 IMAGES = {".jpg", ".jpeg", ".png"}

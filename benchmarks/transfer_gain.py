@@ -24,14 +24,14 @@ import numpy as np
 from PIL import Image
 
 from tl_keras import fit, load_config, pretrain, unfreeze_and_finetune
-from tl_keras.config import Config, DataConfig
+from tl_keras.config.schema import Config, DataConfig
+from tl_keras.core.geometry import Geometry
 from tl_keras.data import manifest
-from tl_keras.data.check import check
-from tl_keras.data.decode import decode
+from tl_keras.data.checking import check
 from tl_keras.data.example import Example
+from tl_keras.data.images.decode import decode
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.splits import assign_splits
-from tl_keras.geometry import Geometry
 
 HERE = Path(__file__).parent
 PER_CLASS = (1, 5, 10, 50, None)

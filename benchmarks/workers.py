@@ -29,7 +29,7 @@ LOSS, WEIGHT = 1e-5, 1e-4
 PER_BATCH = 24
 TRAIN = """
 import sys
-from tl_keras.runtime import import_tensorflow
+from tl_keras.core.tensorflow_setup import import_tensorflow
 import_tensorflow()
 import tensorflow as tf
 photos, runs, name, strategy = sys.argv[1:]

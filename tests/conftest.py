@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -39,10 +40,10 @@ def alive(photos, tmp_path_factory) -> Path:
     import numpy as np
 
     from tests.models import enliven
-    from tl_keras.config import HeadConfig, ModelConfig
-    from tl_keras.data.decode import decode
-    from tl_keras.geometry import Geometry
-    from tl_keras.models.assemble import backbone_of, build_classifier
+    from tl_keras.config.schema import HeadConfig, ModelConfig
+    from tl_keras.core.geometry import Geometry
+    from tl_keras.data.images.decode import decode
+    from tl_keras.models.classifier import backbone_of, build_classifier
 
     keras.utils.set_random_seed(0)
     model = ModelConfig(backbone="MobileNet", options={"alpha": 0.25}, weights="none")
@@ -56,7 +57,7 @@ def alive(photos, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(alive):
     """Settings of a run that takes seconds: a small network, two epochs."""
-    from tl_keras.config import load_config
+    from tl_keras.config.loading import load_config
 
     return load_config(
         overrides={
@@ -79,3 +80,11 @@ def finished(photos, tiny, tmp_path_factory) -> Path:
     from tl_keras.workflows.fit import fit
 
     return fit(photos, tiny, name="finished", runs_dir=tmp_path_factory.mktemp("runs")).run
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Path]]:
+    """A small classifier, exported in every form: form -> path; the files are not to be changed."""
+    from tests.exporting.classifiers import ship
+
+    return ship(tmp_path_factory.mktemp("shipped"))

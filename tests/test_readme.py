@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.conftest import TINY
-from tests.cli.tlk import Tlk
+from tests.commands.conftest import TINY
+from tests.commands.tlk import Tlk
 from tl_keras.cli.main import tlk as commands
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tl_keras.config import load_config
+from tl_keras.config.loading import load_config
 from tl_keras.workflows.fit import fit
 from tl_keras.workflows.pretrain import pretrain
 

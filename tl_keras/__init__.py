@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tl_keras.version import __version__
 
 if TYPE_CHECKING:
-    from tl_keras.config import Config, load_config, pretraining_defaults
+    from tl_keras.config.loading import load_config
+    from tl_keras.config.schema import Config, pretraining_defaults
     from tl_keras.workflows.backbones import backbones
     from tl_keras.workflows.cache import cache, clear_cache
     from tl_keras.workflows.cross_validate import cross_validate
@@ -57,7 +58,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
     if name in TRAINING or name in ("evaluate", "export"):
-        importlib.import_module("tl_keras.runtime").import_tensorflow()
-    settings = name in ("Config", "load_config", "pretraining_defaults")
-    module = importlib.import_module("tl_keras.config" if settings else f"tl_keras.workflows.{name}")
-    return getattr(module, name)
+        importlib.import_module("tl_keras.core.tensorflow_setup").import_tensorflow()
+    settings = {"Config": "schema", "load_config": "loading", "pretraining_defaults": "schema"}
+    place = f"config.{settings[name]}" if name in settings else f"workflows.{name}"
+    return getattr(importlib.import_module(f"tl_keras.{place}"), name)

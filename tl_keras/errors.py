@@ -14,9 +14,6 @@ A message says what was expected, what was found and what to do next, in a few l
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 
 class TlkError(Exception):
     """The root of all errors that are the user's to mend."""
@@ -54,10 +51,3 @@ class MissingExtra(TlkError):
             f"{purpose} needs packages that are not installed.\n"
             f"Install them with: pip install 'tl_keras[{extra}]'"
         )
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` for the choice nearest to `word`, or an empty string."""
-    by_lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

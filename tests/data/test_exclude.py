@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from tests.images import class_folders
-from tl_keras.config import Config, DataConfig
+from tl_keras.config.schema import Config, DataConfig
 from tl_keras.data.example import Example
-from tl_keras.data.sources import Source, kinds, read_source
+from tl_keras.data.sources import kinds
 from tl_keras.data.sources.exclude import apply_exclusions
+from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.workflows.new_classifier import with_absolute_paths
+from tl_keras.runs.settings import with_absolute_paths
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.images import class_folders, split_folders
-from tl_keras.config import DataConfig
+from tl_keras.config.schema import DataConfig
 from tl_keras.data.findings import Finding, Kind
-from tl_keras.data.sources import Source, kinds, read_source
-from tl_keras.data.sources.read import require_no_errors
+from tl_keras.data.sources import kinds
+from tl_keras.data.sources.read import read_source, require_no_errors
+from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError, DataError
 
 links = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")

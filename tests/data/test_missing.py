@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tl_keras.data.files import absolute_text
+from tl_keras.data.listing import absolute_text
 from tl_keras.data.missing import missing_hint
 
 

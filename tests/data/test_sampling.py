@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras.config import AugmentConfig
+from tl_keras.config.schema import AugmentConfig
+from tl_keras.data.batches import steps_per_epoch, training_batches
 from tl_keras.data.example import Example
-from tl_keras.data.pipelines import Labelled, steps_per_epoch, training_batches
+from tl_keras.data.loaders import Labelled
 from tl_keras.data.sampling import BalancedDraws
 
 LABELS = ["ant"] * 2 + ["bee"] * 20 + ["cat"] * 5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tl_keras.data.example import Example
-from tl_keras.data.selection import LIMITED, limited, without_copies
+from tl_keras.data.example import LIMITED, Example
+from tl_keras.data.selection import limited, without_copies
 
 
 def image(path: str, label: str = "a", content: str = "", split: str = "") -> Example:

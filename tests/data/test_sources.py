@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 
 from tests.images import class_folders, encoded, noisy_image, split_folders
-from tl_keras.config import DataConfig
-from tl_keras.data.check import check
-from tl_keras.data.files import image_files
-from tl_keras.data.sources import Source, read_source
+from tl_keras.config.schema import DataConfig
+from tl_keras.core.geometry import Geometry
+from tl_keras.data.checking import check
+from tl_keras.data.listing import image_files
+from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.geometry import Geometry
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tl_keras.config import DataConfig, SplitConfig
+from tl_keras.config.schema import DataConfig, SplitConfig
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.splits import assign_splits, leaked, position
 from tl_keras.errors import ConfigError, DataError

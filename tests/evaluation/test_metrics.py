@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tl_keras.evaluation.evaluation import Evaluation
 from tl_keras.evaluation.metrics import score, wilson_interval
-from tl_keras.evaluation.result import Evaluation
 
 LABELS = ("a", "b", "c")
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.4, 0.1], [0.2, 0.2, 0.6]], np.float32)

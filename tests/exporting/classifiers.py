@@ -9,12 +9,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.core.geometry import Geometry
+from tl_keras.core.model_info import ModelInfo
+from tl_keras.core.types import Task
 from tl_keras.exporting.onnx import export_onnx
 from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import export_tflite
-from tl_keras.geometry import Geometry
-from tl_keras.model_info import ModelInfo, Task
+from tl_keras.models.saved.keras_file import save_classifier
 
 HEIGHT, WIDTH = 32, 24
 LABELS = ("ant", "bee", "große Wespe")

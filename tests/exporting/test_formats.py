@@ -6,12 +6,12 @@ import pytest
 
 from tests.exporting.classifiers import answers, images, small_classifier, small_info
 from tl_keras.errors import RunError
-from tl_keras.exporting.agreement import agreement
-from tl_keras.exporting.keras_file import save_classifier
+from tl_keras.exporting.certificate import agreement
 from tl_keras.exporting.onnx import export_onnx
 from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import export_tflite
 from tl_keras.inference.open import open_model
+from tl_keras.models.saved.keras_file import save_classifier
 
 EXPORTS = {
     "model.keras": save_classifier,

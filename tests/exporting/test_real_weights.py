@@ -9,14 +9,14 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.exporting.classifiers import answers
 from tests.shared import SHARED
-from tl_keras.data.decode import decode
-from tl_keras.exporting.agreement import agreement
+from tl_keras.core.geometry import Geometry
+from tl_keras.core.model_info import ModelInfo
+from tl_keras.data.images.decode import decode
+from tl_keras.exporting.certificate import agreement
 from tl_keras.exporting.onnx import export_onnx
 from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import export_tflite
-from tl_keras.geometry import Geometry
 from tl_keras.inference.open import open_model
-from tl_keras.model_info import ModelInfo
 
 SIDE, PER_CLASS, TRAIN = 128, 30, 150
 DIGITS = SHARED / "datasets/sign_digits"

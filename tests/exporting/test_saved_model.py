@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.exporting.classifiers import LABELS, answers, small_info
 from tests.images import encoded, noisy_image
-from tl_keras.data.decode import decode
+from tl_keras.data.images.decode import decode
 
 CODE = """
 import json, sys

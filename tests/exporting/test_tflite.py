@@ -8,12 +8,12 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.tools import flatbuffer_utils
 
 from tests.exporting.classifiers import HEIGHT, LABELS, WIDTH, answers, images, small_classifier, small_info
+from tl_keras.core.geometry import Geometry
+from tl_keras.core.model_info import ModelInfo
 from tl_keras.errors import ModelError
-from tl_keras.exporting.agreement import agreement
+from tl_keras.exporting.certificate import agreement
 from tl_keras.exporting.tflite import export_tflite
-from tl_keras.geometry import Geometry
 from tl_keras.inference.open import open_model
-from tl_keras.model_info import ModelInfo
 
 KINDS = ("none", "float16", "dynamic", "int8")
 

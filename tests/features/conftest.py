@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.images import class_folders
+from tl_keras.core.geometry import Geometry
 from tl_keras.data.example import Example
-from tl_keras.geometry import Geometry
 
 GEOMETRY = Geometry(32, 32)
 
@@ -16,8 +16,8 @@ GEOMETRY = Geometry(32, 32)
 @pytest.fixture(scope="session")
 def trunk(alive):
     """A small network without its head, whose features are not all zero."""
-    from tl_keras.config import ModelConfig
-    from tl_keras.models.assemble import build_trunk
+    from tl_keras.config.schema import ModelConfig
+    from tl_keras.models.classifier import build_trunk
 
     model = ModelConfig(backbone="MobileNet", options={"alpha": 0.25}, weights=str(alive))
     return build_trunk(model, 32)

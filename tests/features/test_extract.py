@@ -17,8 +17,8 @@ import pytest
 
 from tests.features.conftest import GEOMETRY, nothing, store_of
 from tests.images import encoded, noisy_image
-from tl_keras.data.decode import decode
 from tl_keras.data.example import Example
+from tl_keras.data.images.decode import decode
 from tl_keras.features.extract import extract
 from tl_keras.features.extractor import Extractor
 
@@ -130,13 +130,13 @@ def test_the_fingerprint_follows_the_weights(trunk, extractor):
 CHILD = """
     import sys
     from pathlib import Path
-    from tl_keras.config import ModelConfig
+    from tl_keras.config.schema import ModelConfig
     from tl_keras.data.example import Example
     from tl_keras.features import extract as module
     from tl_keras.features.extractor import Extractor
     from tl_keras.features.store import open_store
-    from tl_keras.geometry import Geometry
-    from tl_keras.models.assemble import build_trunk
+    from tl_keras.core.geometry import Geometry
+    from tl_keras.models.classifier import build_trunk
 
     images, weights, root = sys.argv[1:]
     module.CHUNK_SECONDS = 0.0

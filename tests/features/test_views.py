@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.features.conftest import GEOMETRY, nothing, store_of
-from tl_keras.config import AugmentConfig
-from tl_keras.data.check import check
-from tl_keras.data.decode import decode
+from tl_keras.config.schema import AugmentConfig
+from tl_keras.data.checking import check
+from tl_keras.data.images.decode import decode
 from tl_keras.errors import DataError
 from tl_keras.features.extract import extract, extract_view
 from tl_keras.features.loader import FeatureLoader
@@ -64,7 +64,7 @@ def test_an_image_that_broke_meanwhile_is_named(checked, tmp_path):
 
 
 def test_each_epoch_shows_every_image_in_one_view_and_all_come_in_turn(checked, extractor, tmp_path):
-    from tl_keras.data.pipelines import training_batches
+    from tl_keras.data.batches import training_batches
 
     plain = store_of(extractor, tmp_path / "plain")
     extract(checked, GEOMETRY, extractor, plain, nothing)

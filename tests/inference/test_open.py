@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.exporting.classifiers import HEIGHT, LABELS, WIDTH, answers, images, small_info
+from tl_keras.core.geometry import Geometry
+from tl_keras.core.model_info import ModelInfo
 from tl_keras.errors import ModelError
-from tl_keras.exporting.agreement import agreement
-from tl_keras.geometry import Geometry
-from tl_keras.inference.info import embed
+from tl_keras.exporting.certificate import agreement
 from tl_keras.inference.open import open_model
-from tl_keras.model_info import ModelInfo
+from tl_keras.models.saved.embedded_info import embed
 
 FORMS = ("keras", "saved_model", "onnx", "tflite", "tflite-int8")
 

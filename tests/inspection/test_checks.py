@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.images import class_folders, encoded, noisy_image, peculiar, split_folders, spoiled
-from tl_keras.config import load_config
+from tl_keras.config.loading import load_config
 from tl_keras.data.example import Example
-from tl_keras.data.facts import FACTS
+from tl_keras.data.images.facts import FACTS
 from tl_keras.inspection.checks import file_findings
 from tl_keras.inspection.examine import Examined
 from tl_keras.inspection.result import Inspection

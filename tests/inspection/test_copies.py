@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.images import encoded, noisy_image
 from tl_keras.data.example import Example
-from tl_keras.data.facts import FACTS, facts_of
+from tl_keras.data.images.facts import FACTS, facts_of
 from tl_keras.inspection.copies import LOOK_BITS, Copies, near_duplicates, with_groups
 from tl_keras.inspection.examine import Examined
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from tests.images import class_folders
 from tests.inspection.damage import damaged, whole_files
-from tl_keras.config import Config, DataConfig, load_config
-from tl_keras.data.decode import decode
-from tl_keras.data.facts import facts_of
-from tl_keras.data.sources import read_source
+from tl_keras.config.loading import load_config
+from tl_keras.config.schema import Config, DataConfig
+from tl_keras.core.geometry import Geometry
+from tl_keras.data.images.decode import decode
+from tl_keras.data.images.facts import facts_of
+from tl_keras.data.sources.read import read_source
 from tl_keras.errors import BadImage
-from tl_keras.geometry import Geometry
-from tl_keras.inspection.inspected import inspected
+from tl_keras.inspection.copies import inspected
 from tl_keras.workflows.inspect import inspect
 
 WHOLE = whole_files()

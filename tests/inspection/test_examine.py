@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tests.images import class_folders, encoded, noisy_image, spoiled
-from tl_keras.config import DataConfig, RuntimeConfig
-from tl_keras.data import decode as decoding
+from tl_keras.config.schema import DataConfig, RuntimeConfig
 from tl_keras.data.example import Example
-from tl_keras.data.facts import facts_of
-from tl_keras.data.sources import read_source
+from tl_keras.data.images import decode as decoding
+from tl_keras.data.images.facts import facts_of
+from tl_keras.data.sources.read import read_source
 from tl_keras.errors import BadImage
 from tl_keras.inspection.examine import examine
 
@@ -42,7 +42,7 @@ def test_it_gives_hashes_problems_and_facts_in_order(tmp_path: Path) -> None:
 def test_a_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = examples_in(class_folders(tmp_path / "data"))
     first = examine(examples, 1e8, RuntimeConfig())
-    monkeypatch.setattr("tl_keras.inspection.examine.facts_of", None)
+    monkeypatch.setattr("tl_keras.data.images.facts.facts_of", None)
     again = examine(examples, 1e8, RuntimeConfig())
     assert again.examples == first.examples and np.array_equal(again.facts, first.facts)
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.images import class_folders, encoded
-from tl_keras.config import DataConfig, RuntimeConfig
-from tl_keras.data.decode import opened_image
-from tl_keras.data.sources import read_source
+from tl_keras.config.schema import DataConfig, RuntimeConfig
+from tl_keras.data.images.decode import opened_image
+from tl_keras.data.sources.read import read_source
 from tl_keras.errors import BadImage
 from tl_keras.inspection import examine as examining
 
@@ -77,7 +77,7 @@ def test_a_limit_of_this_process_is_no_fault_of_the_images(tmp_path: Path) -> No
     data = class_folders(tmp_path / "data")
     program = f"""
 import os, resource
-from tl_keras.data.decode import read_bytes
+from tl_keras.data.images.decode import read_bytes
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 try:
     while True:

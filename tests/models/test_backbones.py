@@ -9,15 +9,15 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tl_keras.config import HeadConfig, ModelConfig
+from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.errors import ConfigError
-from tl_keras.models.assemble import backbone_of, build_classifier
 from tl_keras.models.backbones import BACKBONES, Backbone, find
 from tl_keras.models.blocks import blocks_of
-from tl_keras.models.compute import block_costs
-from tl_keras.models.freezing import unfreeze
+from tl_keras.models.classifier import backbone_of, build_classifier
+from tl_keras.models.costs import block_costs
 from tl_keras.models.layer_rates import layer_rates
 from tl_keras.models.tiny import tiny
+from tl_keras.models.unfreezing import unfreeze
 
 
 def test_names_are_found_in_any_case() -> None:

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from tl_keras.config import HeadConfig, ModelConfig
-from tl_keras.models.assemble import backbone_of, build_classifier
+from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.models.backbones import find
 from tl_keras.models.batchnorm import adapt_batchnorm
-from tl_keras.models.freezing import unfreeze
+from tl_keras.models.classifier import backbone_of, build_classifier
+from tl_keras.models.unfreezing import unfreeze
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
 UNEVEN = (IMAGES[:1], IMAGES[1:7], IMAGES[7:])

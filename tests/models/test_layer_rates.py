@@ -5,13 +5,13 @@ from pathlib import Path
 import keras
 import pytest
 
-from tl_keras.config import HeadConfig, ModelConfig
+from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.errors import ConfigError
-from tl_keras.models.assemble import build_classifier
 from tl_keras.models.backbones import find
-from tl_keras.models.boundary import cut_at_boundary
-from tl_keras.models.freezing import unfreeze
+from tl_keras.models.classifier import build_classifier
+from tl_keras.models.freeze_boundary import cut_at_boundary
 from tl_keras.models.layer_rates import describe_training, layer_rates
+from tl_keras.models.unfreezing import unfreeze
 
 TINY = find("Tiny")
 

@@ -10,9 +10,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from tests.models import enliven
-from tl_keras.config import HeadConfig, ModelConfig
-from tl_keras.models.assemble import backbone_of, build_classifier
+from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.models.backbones import BACKBONES, Backbone, Preprocessing, find
+from tl_keras.models.classifier import backbone_of, build_classifier
 from tl_keras.models.preprocessing import preprocess
 
 MODES: tuple[Preprocessing, ...] = ("tf", "caffe", "torch", "none")

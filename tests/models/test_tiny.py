@@ -11,15 +11,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.shared import SHARED
-from tl_keras.config import HeadConfig, ModelConfig, load_config, pretraining_defaults
-from tl_keras.data.decode import decode
+from tl_keras.config.loading import load_config
+from tl_keras.config.schema import HeadConfig, ModelConfig, pretraining_defaults
+from tl_keras.core.geometry import Geometry
+from tl_keras.data.images.decode import decode
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.errors import ConfigError, ModelError
-from tl_keras.geometry import Geometry
-from tl_keras.models.assemble import build_classifier
+from tl_keras.models.backbone import build_base
 from tl_keras.models.backbones import find
-from tl_keras.models.base import build_base
-from tl_keras.models.source import read_source_info
+from tl_keras.models.classifier import build_classifier
+from tl_keras.models.source_model import read_source_info
 from tl_keras.models.tiny import WEIGHTS
 
 CIFAR10 = SHARED / "datasets" / "cifar10.tar.gz"

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from tests.shared import SHARED
-from tl_keras.config import HeadConfig, ModelConfig
+from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.errors import ModelError
-from tl_keras.models.assemble import backbone_of, build_classifier
+from tl_keras.models.backbone import build_base
 from tl_keras.models.backbones import find
-from tl_keras.models.base import build_base
+from tl_keras.models.classifier import backbone_of, build_classifier
 
 IMAGENET = SHARED / "keras_home/models"
 V2_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
@@ -127,7 +127,7 @@ import json, os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 from tl_keras.errors import TlkError
 from tl_keras.models.backbones import find
-from tl_keras.models.base import build_base
+from tl_keras.models.backbone import build_base
 said = []
 for name, options, size in json.loads(sys.argv[1]):
     try:

@@ -9,13 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.test_head_search import Made, settings
-from tl_keras.data.pipelines import Labelled
+from tests.training.heads.test_search import Made, settings
+from tl_keras.data.class_weights import balancing_weights, require_known_classes
+from tl_keras.data.loaders import Labelled
 from tl_keras.errors import ConfigError
-from tl_keras.training.class_weights import balancing_weights, require_known_classes
-from tl_keras.training.device import plan_devices
-from tl_keras.training.head_search import _parts, search_head
-from tl_keras.training.phase import Lesson, train_phase
+from tl_keras.training.distributed.devices import plan_devices
+from tl_keras.training.heads.search import _parts, search_head
+from tl_keras.training.spec import Lesson
+from tl_keras.training.trainer import train_phase
 
 CLASSES = ("ant", "bee", "cat")
 

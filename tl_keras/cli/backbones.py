@@ -31,11 +31,11 @@ def backbones(name: str | None, as_json: bool, **named: Any) -> None:
         _list_all(named, as_json=as_json)
         return
     config = read_settings(None, (), {"model__backbone": name, **named})
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
-    from tl_keras.cli.printing import print_backbone_costs
-    from tl_keras.workflows.backbone_costs import backbone_costs as work
+    from tl_keras.cli.output.listings import print_backbone_costs
+    from tl_keras.workflows.backbones import backbone_costs as work
 
     print_backbone_costs(work(config), as_json=as_json)
 
@@ -43,7 +43,7 @@ def backbones(name: str | None, as_json: bool, **named: Any) -> None:
 def _list_all(named: dict[str, Any], *, as_json: bool) -> None:
     if any(named.values()):
         raise click.UsageError("--backbone-option and --image-size are of one network: name it.")
-    from tl_keras.cli.printing import print_backbones
+    from tl_keras.cli.output.listings import print_backbones
     from tl_keras.workflows.backbones import backbones as work
 
     print_backbones(work(), as_json=as_json)

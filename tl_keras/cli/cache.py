@@ -19,7 +19,7 @@ def cache(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from tl_keras.cli.printing import print_cache
+    from tl_keras.cli.output.listings import print_cache
     from tl_keras.workflows.cache import cache as work
 
     print_cache(work(), as_json=as_json)
@@ -29,7 +29,7 @@ def cache(context: click.Context, as_json: bool) -> None:
 @DEBUG
 def clear() -> None:
     """Remove all stored features. Runs stay as they are."""
-    from tl_keras.console import result
+    from tl_keras.core.console import result
     from tl_keras.workflows.cache import clear_cache
 
     result(f"{clear_cache():.1f} MB removed")

@@ -20,15 +20,15 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
 
     Writes metrics.json and predictions.csv, the surest mistakes first.
     """
-    from tl_keras.run import open_run
+    from tl_keras.runs.folder import open_run
 
     open_run(run)
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     from tl_keras.workflows.evaluate import evaluate as work
 
     done = work(run, data=data, split=split)
-    from tl_keras.cli.printing import print_evaluation
+    from tl_keras.cli.output.evaluation import print_evaluation
 
     print_evaluation(done, as_json=as_json)

@@ -10,8 +10,8 @@ import click
 from tl_keras.cli.options import DEBUG, JSON, RUN
 
 if TYPE_CHECKING:
+    from tl_keras.exporting.destination import Format
     from tl_keras.exporting.tflite import Quantize
-    from tl_keras.workflows.export import Format
 
 
 @click.command(short_help="Ship a run as SavedModel, TFLite or ONNX.")
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 @DEBUG
 def export(run: Path, form: Format, quantize: Quantize, output: Path | None, as_json: bool) -> None:
     """Export RUN's model, then run the file on val images and print how far it agrees with the model."""
-    from tl_keras.run import open_run
+    from tl_keras.runs.folder import open_run
 
     open_run(run)
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     from tl_keras.workflows.export import export as work
 
     done = work(run, format=form, quantize=quantize, output=output)
-    from tl_keras.cli.printing import print_export
+    from tl_keras.cli.output.export import print_export
 
     print_export(done, as_json=as_json)

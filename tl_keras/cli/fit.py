@@ -22,7 +22,7 @@ from tl_keras.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tl_keras.config import Config
+    from tl_keras.config.schema import Config
 
 
 @click.command(short_help="Train a classifier on a folder of labelled images.")
@@ -74,7 +74,7 @@ def fit(
     require_data(data, chosen, "fit")
     if folds and (named["data__folds"] or named["data__fold"]):
         raise click.UsageError("--cross-validate fits every fold; --folds and --fold are for one of them.")
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     where = {"name": name, "runs_dir": runs_dir, "overwrite": overwrite}
@@ -85,7 +85,7 @@ def fit(
 
 
 def _fit(data: str | None, config: Config, where: dict[str, Any], *, as_json: bool) -> None:
-    from tl_keras.cli.printing import print_fit
+    from tl_keras.cli.output.training import print_fit
     from tl_keras.workflows.fit import fit as work
 
     print_fit(work(data, config, **where), as_json=as_json)
@@ -94,7 +94,7 @@ def _fit(data: str | None, config: Config, where: dict[str, Any], *, as_json: bo
 def _cross_validate(
     data: str | None, config: Config, where: dict[str, Any], folds: int, *, as_json: bool
 ) -> None:
-    from tl_keras.cli.printing import print_cross_validation
+    from tl_keras.cli.output.evaluation import print_cross_validation
     from tl_keras.workflows.cross_validate import cross_validate
 
     print_cross_validation(cross_validate(data, config, folds=folds, **where), as_json=as_json)

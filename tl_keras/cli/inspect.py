@@ -64,7 +64,7 @@ def inspect(
     from tl_keras.workflows.inspect import inspect as work
 
     done = work(data, chosen, labels=labels, issues=issues, sheet=sheet, overwrite=overwrite)
-    from tl_keras.cli.printing_inspection import print_inspection
+    from tl_keras.cli.output.inspection import print_inspection
 
     print_inspection(done, as_json=as_json)
     return FOUND_ERRORS if done.inspection.severities["error"] else 0

@@ -41,16 +41,16 @@ def lr_find(
     The model is prepared as tlk unfreeze-and-finetune with the same settings would. The run stays as it is;
     the curve goes to RUN/lr_find.
     """
-    from tl_keras.run import open_run
+    from tl_keras.runs.folder import open_run
 
     chosen = read_settings(config, assignments, named, open_run(run).config())
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     from tl_keras.workflows.lr_find import lr_find as work
 
     done = work(run, chosen, low=low, high=high, steps=steps, output=output)
-    from tl_keras.cli.printing_lr_find import print_lr_find
+    from tl_keras.cli.output.lr_find import print_lr_find
 
     print_lr_find(done, _finetune(run, config, assignments, named), as_json=as_json)
 

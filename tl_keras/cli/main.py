@@ -23,8 +23,8 @@ from tl_keras.cli.pretrain import pretrain
 from tl_keras.cli.resume import resume
 from tl_keras.cli.runs import runs
 from tl_keras.cli.unfreeze_and_finetune import unfreeze_and_finetune
+from tl_keras.core.tensorflow_setup import silence_tensorflow
 from tl_keras.errors import TlkError
-from tl_keras.runtime import silence_tensorflow
 from tl_keras.version import __version__
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -83,7 +83,7 @@ def main() -> NoReturn:
 
 def run() -> int:
     """Run the command line and return the exit code, 0 to 255."""
-    from tl_keras.console import fail
+    from tl_keras.core.console import fail
 
     try:
         return tlk.main(prog_name="tlk", standalone_mode=False) or 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tl_keras.config import Config
+    from tl_keras.config.schema import Config
 
 Decorator = Callable[[Any], Any]
 
@@ -115,7 +115,7 @@ def read_settings(
     config: Path | None, assignments: tuple[str, ...], named: dict[str, Any], base: Config | None = None
 ) -> Config:
     """Merge, later over earlier: defaults (or `base`), the file, `--set`, the named options."""
-    from tl_keras.config import load_config, parse_assignments
+    from tl_keras.config.loading import load_config, parse_assignments
 
     given = {
         path.replace("__", "."): value for path, value in named.items() if value is not None and value != ()

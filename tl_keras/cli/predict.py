@@ -24,7 +24,7 @@ def predict(model: Path, images: tuple[str, ...], top: int, form: str | None) ->
     or - to read paths from stdin. An image that cannot be read is a row with an error; the others go on,
     and the exit code is 1.
     """
-    from tl_keras.cli.printing import print_predictions
+    from tl_keras.cli.output.predictions import print_predictions
     from tl_keras.workflows.predict import predict as work
 
     given = (line.rstrip("\n") for line in sys.stdin) if images == ("-",) else images

@@ -41,16 +41,16 @@ def pretrain(
     DATA is what tlk fit takes. Stopped by Ctrl-C, a crash or a power cut, the same command goes on from the
     last checkpoint: one per epoch, and one per minute.
     """
-    from tl_keras.config import pretraining_defaults
+    from tl_keras.config.schema import pretraining_defaults
 
     chosen = read_settings(config, assignments, named, pretraining_defaults())
     require_data(data, chosen, "pretrain")
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     from tl_keras.workflows.pretrain import pretrain as work
 
     done = work(data, chosen, name=name, runs_dir=runs_dir, overwrite=overwrite)
-    from tl_keras.cli.printing import print_pretrain
+    from tl_keras.cli.output.training import print_pretrain
 
     print_pretrain(done, as_json=as_json)

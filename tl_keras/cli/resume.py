@@ -20,12 +20,12 @@ def resume(run: Path, as_json: bool) -> None:
     with the same weights, to the bit, as if it had never been stopped. The command that was stopped does the
     same when it is given again.
     """
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     from tl_keras.workflows.resume import resume as work
 
     done = work(run)
-    from tl_keras.cli.printing import print_resumed
+    from tl_keras.cli.output.training import print_resumed
 
     print_resumed(done, run, as_json=as_json)

@@ -16,10 +16,10 @@ from tl_keras.cli.options import DEBUG, JSON, RUNS_DIR
 @DEBUG
 def runs(runs_dir: Path, as_json: bool) -> None:
     """List the finished runs with their data, backbone, phase and accuracy, newest first."""
-    from tl_keras.cli.printing import print_runs
-    from tl_keras.console import warn
-    from tl_keras.run import list_runs
-    from tl_keras.unfinished import list_unfinished, unfinished_phase
+    from tl_keras.cli.output.listings import print_runs
+    from tl_keras.core.console import warn
+    from tl_keras.runs.folder import list_runs
+    from tl_keras.runs.resumable import list_unfinished, unfinished_phase
     from tl_keras.workflows.runs import runs as work
 
     print_runs(work(runs_dir), runs_dir, as_json=as_json)

@@ -40,15 +40,15 @@ def unfreeze_and_finetune(
     BatchNorm stays in inference mode. The run's model is replaced only when it became better on val.
     Settings are the run's own, then --config, --set and the options here.
     """
-    from tl_keras.run import open_run
+    from tl_keras.runs.folder import open_run
 
     chosen = read_settings(config, assignments, named, open_run(run).config())
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
     from tl_keras.workflows.unfreeze_and_finetune import unfreeze_and_finetune as work
 
     done = work(run, chosen, overwrite=overwrite)
-    from tl_keras.cli.printing import print_finetune
+    from tl_keras.cli.output.training import print_finetune
 
     print_finetune(done, as_json=as_json)

@@ -1,0 +1,1 @@
+"""Labelled images: lists, splits, sampling, batches. It knows no network."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 
-from tl_keras.config import DataConfig
+from tl_keras.config.schema import DataConfig
 from tl_keras.data.example import Example
 from tl_keras.errors import ConfigError, DataError
 

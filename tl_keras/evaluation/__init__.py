@@ -1,0 +1,1 @@
+"""Numbers about predictions, and their files. It knows no run and trains nothing."""

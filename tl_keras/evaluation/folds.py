@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.evaluation.evaluation import Evaluation
 from tl_keras.evaluation.metrics import wilson_interval
-from tl_keras.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True, slots=True)

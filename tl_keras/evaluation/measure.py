@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tl_keras.console import progress
-from tl_keras.data.pipelines import Labelled, evaluation_batches
-from tl_keras.evaluation.forward import probabilities
-from tl_keras.evaluation.metrics import Floats, score
-from tl_keras.evaluation.result import Evaluation
-from tl_keras.model_info import Task
+from tl_keras.core.console import progress
+from tl_keras.core.types import Floats, Task
+from tl_keras.data.batches import evaluation_batches
+from tl_keras.data.loaders import Labelled
+from tl_keras.evaluation.evaluation import Evaluation
+from tl_keras.evaluation.metrics import score
 
 BATCH_SIZE = 32
 
@@ -31,3 +33,20 @@ def measure(model: Any, loader: Labelled, task: Task, description: str) -> tuple
         except tf.errors.OpError as error:
             raise (loader.failure or error) from error
     return score(outputs, targets, loader.classes, task), outputs
+
+
+def probabilities(
+    model: Any, batches: tf.data.Dataset, on_progress: Callable[[int], None] | None = None
+) -> tuple[Floats, Floats]:
+    """Return (probabilities, targets), both float32 [n, classes], in the order of the dataset.
+
+    A plain `tf.function`: `Model.predict` costs about 40 % of the throughput in small steps.
+    """
+    forward = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
+    outputs, targets = [], []
+    for rows, target in batches:
+        outputs.append(forward(rows).numpy())
+        targets.append(target.numpy())
+        if on_progress:
+            on_progress(len(target))
+    return np.concatenate(outputs), np.concatenate(targets)

@@ -9,10 +9,9 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from tl_keras.evaluation.result import ClassScore, Evaluation
-from tl_keras.model_info import THRESHOLD, Task
+from tl_keras.core.types import THRESHOLD, Floats, Task
+from tl_keras.evaluation.evaluation import ClassScore, Evaluation
 
-Floats = npt.NDArray[np.float32]
 TOP_K = 5
 
 

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
+from tl_keras.core.types import Floats, Task
 from tl_keras.data.example import LABEL_SEPARATOR, Example
-from tl_keras.evaluation.metrics import Floats, decisions
-from tl_keras.model_info import Task
+from tl_keras.evaluation.metrics import decisions
 
 COLUMNS = ("path", "split", "label", "predicted", "correct", "confidence", "probability_of_label")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from tl_keras.core.files import written_aside
+from tl_keras.core.model_info import ModelInfo
+from tl_keras.core.native_output import quiet_fd
 from tl_keras.errors import MissingExtra, ModelError
-from tl_keras.exporting.serving import pixels_function
-from tl_keras.files import written_aside
-from tl_keras.inference.info import embed
-from tl_keras.model_info import ModelInfo
-from tl_keras.quiet import quiet_fd
+from tl_keras.exporting.signatures import pixels_function
+from tl_keras.models.saved.embedded_info import embed
 
 OPSET = 18  # the newest that tf2onnx writes
 

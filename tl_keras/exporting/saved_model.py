@@ -7,13 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from tl_keras.data.decode_graph import decode_in_graph
+from tl_keras.core.files import written_aside
+from tl_keras.core.model_info import ModelInfo
+from tl_keras.core.native_output import quiet_fd
+from tl_keras.data.images.decode_graph import decode_in_graph
 from tl_keras.errors import RunError
-from tl_keras.exporting.serving import holder, pixels_function
-from tl_keras.files import written_aside
-from tl_keras.inference.info import embed
-from tl_keras.model_info import ModelInfo
-from tl_keras.quiet import quiet_fd
+from tl_keras.exporting.signatures import holder, pixels_function
+from tl_keras.models.saved.embedded_info import embed
 
 TOP = 5
 

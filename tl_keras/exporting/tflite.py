@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tl_keras.core.files import write_text, written_aside
+from tl_keras.core.model_info import ModelInfo
+from tl_keras.core.native_output import quiet_fd
 from tl_keras.errors import ModelError
 from tl_keras.exporting.bias_correction import correct_biases
-from tl_keras.exporting.serving import holder, pixels_function
-from tl_keras.files import write_text, written_aside
-from tl_keras.inference.info import LABELS, embed, labels_text
-from tl_keras.model_info import ModelInfo
+from tl_keras.exporting.signatures import holder, pixels_function
+from tl_keras.models.saved.embedded_info import LABELS, embed, labels_text
 from tl_keras.models.weights import set_weights
-from tl_keras.quiet import quiet_fd
 
 Quantize = Literal["none", "float16", "dynamic", "int8"]
 Pixels = npt.NDArray[np.uint8]

@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from tl_keras.console import say
-from tl_keras.data.check import Pixels, decoded_bytes, in_threads, opened
-from tl_keras.data.decode import broken_since
+from tl_keras.core.console import say
+from tl_keras.core.geometry import Geometry
+from tl_keras.core.types import Pixels
+from tl_keras.data.checking import opened
 from tl_keras.data.example import Example
+from tl_keras.data.images.decode import broken_since
+from tl_keras.data.images.parallel import decoded_bytes, in_threads
+from tl_keras.features.budget import lock_of
 from tl_keras.features.extractor import Extractor
-from tl_keras.features.room import lock_of
 from tl_keras.features.store import Rows, Store
 from tl_keras.features.views import View
-from tl_keras.geometry import Geometry
 
 CHUNK_SECONDS, CHUNK_SHARE, CHUNK_BYTES = 5.0, 0.05, 64 * 2**20
 """A killed extraction loses so many seconds, or that share of its time if that is more, and no more bytes."""

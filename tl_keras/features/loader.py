@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.core.types import Indices, Task
 from tl_keras.data.example import Example
-from tl_keras.data.pipelines import Indices, Labelled
+from tl_keras.data.loaders import Labelled
 from tl_keras.features.store import Rows, Store
-from tl_keras.model_info import Task
 
 
 class FeatureLoader(Labelled):

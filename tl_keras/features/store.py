@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.console import warn
+from tl_keras.core.console import warn
+from tl_keras.core.files import remove, write_text, written_aside
 from tl_keras.errors import RunError
-from tl_keras.files import remove, write_text, written_aside
 
 Rows = npt.NDArray[Any]
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.config import AugmentConfig
-from tl_keras.data.augment import AUGMENTATION, augmenter
-from tl_keras.data.check import Pixels
-from tl_keras.data.decode import broken_since, decode, read_bytes, upright_size
+from tl_keras.config.schema import AugmentConfig
+from tl_keras.core.geometry import Geometry
+from tl_keras.core.types import Pixels
+from tl_keras.data.augmentation import AUGMENTATION, augmenter
 from tl_keras.data.example import Example
-from tl_keras.data.pipelines import random_box
+from tl_keras.data.images.decode import broken_since, decode, read_bytes, upright_size
+from tl_keras.data.loaders import random_box
 from tl_keras.errors import BadImage
-from tl_keras.geometry import Geometry
 
 
 class View:

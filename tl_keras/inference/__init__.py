@@ -1,1 +1,1 @@
-"""Opening any shipped model as one function from pixels to probabilities."""
+"""Any shipped model as a function from pixels to probabilities. It knows no run."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.inference.info import read
-from tl_keras.inference.kind import damaged
-from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
-from tl_keras.quiet import quiet_fd
+from tl_keras.inference.predictor import (
+    Floats,
+    Pixels,
+    Port,
+    Predictor,
+    make_predictor,
+)
+from tl_keras.models.saved.embedded_info import read
+from tl_keras.models.saved.keras_file import load_keras
 
 
 def open_keras(path: Path) -> Predictor:
@@ -29,24 +33,6 @@ def open_keras(path: Path) -> Predictor:
         return np.asarray(forward(tf.constant(images)), np.float32)
 
     return make_predictor(path, read(path), _ports(model, "inputs"), _ports(model, "outputs"), run)
-
-
-def load_keras(path: Path) -> Any:
-    """Return the Keras model in a `.keras` file, not compiled.
-
-    Raises:
-        ModelError: It is damaged.
-        OSError: It cannot be read, or unpacked for lack of space.
-    """
-    with quiet_fd():
-        try:
-            return keras.saving.load_model(path, compile=False)
-        except OSError as error:
-            if error.errno is not None:  # h5py raises OSError without a number for damaged files
-                raise
-            raise damaged(path, ".keras file", error) from error
-        except Exception as error:  # Keras raises whatever the damage makes it stumble over
-            raise damaged(path, ".keras file", error) from error
 
 
 def _ports(model: Any, side: str) -> list[Port]:

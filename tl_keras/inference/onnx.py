@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.core.native_output import quiet_fd
 from tl_keras.errors import MissingExtra
-from tl_keras.inference.info import read
-from tl_keras.inference.kind import damaged
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
-from tl_keras.quiet import quiet_fd
+from tl_keras.models.saved.embedded_info import read
+from tl_keras.models.saved.kind import damaged
 
 ERRORS_ONLY = 3
 

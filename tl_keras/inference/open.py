@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tl_keras.inference.kind import kind_of
+from tl_keras.core.tensorflow_setup import import_tensorflow
 from tl_keras.inference.predictor import Predictor
-from tl_keras.runtime import import_tensorflow
+from tl_keras.models.saved.kind import kind_of
 
 
 def open_model(path: Path) -> Predictor:

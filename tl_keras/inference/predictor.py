@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tl_keras.core.model_info import ModelInfo
 from tl_keras.errors import ModelError
-from tl_keras.model_info import ModelInfo
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

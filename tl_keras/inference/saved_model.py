@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.core.native_output import quiet_fd
 from tl_keras.errors import ModelError
-from tl_keras.inference.info import read
-from tl_keras.inference.kind import damaged
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
-from tl_keras.quiet import quiet_fd
+from tl_keras.models.saved.embedded_info import read
+from tl_keras.models.saved.kind import damaged
 
 SIGNATURE = "serving_default"
 

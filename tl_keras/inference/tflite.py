@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from tl_keras.inference.info import read
-from tl_keras.inference.kind import damaged
+from tl_keras.core.native_output import quiet_fd
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
-from tl_keras.quiet import quiet_fd
+from tl_keras.models.saved.embedded_info import read
+from tl_keras.models.saved.kind import damaged
 
 
 def open_tflite(path: Path) -> Predictor:

@@ -1,1 +1,1 @@
-"""Looking for what is wrong with a set of labelled images."""
+"""The data doctor: damage, copies, leaks and wrong labels. It reads images and changes nothing."""

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.config import DataConfig
+from tl_keras.config.schema import DataConfig
+from tl_keras.core.wording import counted
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.facts import Facts
 from tl_keras.data.findings import SEVERITIES, Finding, Kind
+from tl_keras.data.images.facts import Facts
 from tl_keras.data.selection import without_copies
-from tl_keras.data.sources.source import counted
 from tl_keras.data.splits import too_small
 from tl_keras.inspection import kinds
 from tl_keras.inspection.copies import Copies, has_contrast

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,22 +18,28 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tl_keras.console import progress
+from tl_keras.config.schema import Config
+from tl_keras.core.console import progress
 from tl_keras.data.example import Example
-from tl_keras.data.facts import THUMBNAIL, Facts
-from tl_keras.inspection.examine import Examined
+from tl_keras.data.images.facts import THUMBNAIL, Facts
+from tl_keras.inspection.examine import Examined, examine
 
 LOOK_BITS = 6
 """The perceptual hashes of near-duplicates differ in no more bits: this finds the candidates, ..."""
+
 LEAST_CORRELATION, MOST_SHIFT = 0.95, 24
 """... their thumbnails correlate so much around their mean colours, and these differ by no more than so many
 levels in any channel. All three fit copies at half the size and JPEG quality 60."""
+
 LEAST_CONTRAST = 2.0
 """Standard deviation of a colour channel of a thumbnail: below it there is nothing to compare."""
+
 PART_BITS, PARTS = 16, 4
 """Of hashes that differ in 6 of 64 bits, one of the four quarters differs in one bit at most."""
+
 CROWD = 32
 """Where more hashes share a quarter, each is compared with so many neighbours: the time stays linear."""
+
 BLOCK, CONFIRMED = 65_536, 4096
 """Images that are looked up, and pairs whose thumbnails are compared, at once."""
 
@@ -183,3 +195,15 @@ def _names(examples: list[Example], readable: list[int], component: Ints) -> dic
         if given or len(hashes) > 1:
             names |= dict.fromkeys(group, min(given) if given else min(hashes))
     return names
+
+
+def examined_and_compared(examples: Sequence[Example], config: Config) -> tuple[Examined, Copies]:
+    """Open every image and compare it with all others, with progress bars."""
+    examined = examine(examples, config.data.max_megapixels * 1e6, config.runtime)
+    return examined, find_copies(examined, look_alikes=config.data.near_duplicates == "group")
+
+
+def inspected(examples: Sequence[Example], config: Config) -> list[Example]:
+    """Return the examples in the same order with `sha256`, `problem` and `group`."""
+    examined, copies = examined_and_compared(examples, config)
+    return with_groups(examined.examples, copies)

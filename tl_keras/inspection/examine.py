@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tl_keras.config import RuntimeConfig
-from tl_keras.console import progress
-from tl_keras.data.check import in_threads
-from tl_keras.data.decode import DECODING, read_bytes
+from tl_keras.config.schema import RuntimeConfig
+from tl_keras.core.console import progress
 from tl_keras.data.example import Example
-from tl_keras.data.facts import FACTS, FACTS_VERSION, Facts, facts_of, too_large
+from tl_keras.data.images.decode import DECODING, read_bytes
+from tl_keras.data.images.facts import FACTS, FACTS_VERSION, Facts, facts_of, too_large
+from tl_keras.data.images.parallel import in_threads
 from tl_keras.errors import BadImage
-from tl_keras.features.room import features_dir, make_room
+from tl_keras.features.budget import features_dir, make_room
 from tl_keras.features.store import Store, fingerprint, open_store
 
 FLUSH_SECONDS, FLUSH_SHARE = 5.0, 0.05

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tl_keras.data.decode import decode, read_bytes, upright_size
-from tl_keras.data.files import IMAGE_SUFFIXES
+from tl_keras.core.files import written_aside
+from tl_keras.core.geometry import Geometry
 from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.images.decode import decode, read_bytes, upright_size
+from tl_keras.data.listing import IMAGE_SUFFIXES
 from tl_keras.errors import BadImage
-from tl_keras.files import written_aside
-from tl_keras.geometry import Geometry
 from tl_keras.inspection.result import Inspection
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from tl_keras.errors import ConfigError, did_you_mean
+from tl_keras.core.wording import did_you_mean
+from tl_keras.errors import ConfigError
 
 Preprocessing = Literal["tf", "caffe", "torch", "none"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tl_keras.models.assemble import backbone_of
 from tl_keras.models.blocks import weights_that_may_train
+from tl_keras.models.classifier import backbone_of
 
 
 def adapt_batchnorm(classifier: keras.Model, batches: Iterable[npt.NDArray[np.uint8]]) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 
 import keras
 
-from tl_keras.errors import ConfigError, did_you_mean
-from tl_keras.models.assemble import backbone_of, head_of
+from tl_keras.core.wording import did_you_mean
+from tl_keras.errors import ConfigError
 from tl_keras.models.backbones import Backbone
 from tl_keras.models.blocks import blocks_of, weights_that_may_train
+from tl_keras.models.classifier import backbone_of, head_of
 
 HEAD = "head"
 

@@ -1,0 +1,1 @@
+"""Figures drawn from results. It needs neither TensorFlow nor a model."""

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from tl_keras.files import written_aside
+from tl_keras.core.files import written_aside
 
 INCHES, DOTS_PER_INCH = (8, 4.5), 120
 LOSS_INK, SMOOTHED_INK, SUGGESTED_INK = "#9db4c8", "#1f4e79", "#c0392b"

@@ -1,0 +1,1 @@
+"""How a network is trained: one loop, its callbacks, optimizers, devices and heads. It knows no run."""

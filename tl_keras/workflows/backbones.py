@@ -2,9 +2,47 @@
 
 from __future__ import annotations
 
-from tl_keras.models.backbones import BACKBONES, Backbone
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from tl_keras.config.schema import Config
+from tl_keras.models.backbone import build_base
+from tl_keras.models.backbones import BACKBONES, Backbone, find
+from tl_keras.models.costs import BlockCost, block_costs
 
 
 def backbones() -> list[Backbone]:
     """Return the table of backbones, in its own order: grouped by family."""
     return list(BACKBONES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneCosts:
+    """What a network costs.
+
+    Attributes:
+        backbone: Its name.
+        options: The options of its constructor that were set.
+        image_size: Height and width of its input, pixels.
+        blocks: Its blocks, from the input on.
+    """
+
+    backbone: str
+    options: dict[str, Any]
+    image_size: int
+    blocks: tuple[BlockCost, ...]
+
+
+def backbone_costs(config: Config) -> BackboneCosts:
+    """Return what each block of the configured network costs; its weights are neither loaded nor made.
+
+    Raises:
+        ConfigError: The backbone, an option or the image size does not exist or does not fit.
+    """
+    backbone = find(config.model.backbone)
+    size = config.data.image_size or backbone.default_size
+    with keras.StatelessScope(initialize_variables=False):
+        base = build_base(backbone, config.model.options, size, "none")
+    return BackboneCosts(backbone.name, config.model.options, size, tuple(block_costs(base, backbone)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tl_keras.features.room import StoredFeatures, clear, features_dir, stored_features
+from tl_keras.features.budget import StoredFeatures, clear, features_dir, stored_features
 
 
 def cache() -> list[StoredFeatures]:

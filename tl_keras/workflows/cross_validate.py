@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tl_keras.config import Config
-from tl_keras.console import say, warn
+from tl_keras.config.schema import Config
+from tl_keras.core.console import say, warn
+from tl_keras.core.wording import counted
 from tl_keras.data.sources.read import read_source
-from tl_keras.data.sources.source import counted
 from tl_keras.errors import ConfigError, TlkError
 from tl_keras.evaluation.folds import FoldsSummary, summarize
-from tl_keras.evaluation.report import Report
-from tl_keras.models.source import with_source
-from tl_keras.run import DEFAULT_RUNS_DIR, NameTaken, Run, claim, locked
-from tl_keras.training.device import require_one_process
+from tl_keras.evaluation.record import Report
+from tl_keras.models.source_model import with_source
+from tl_keras.runs.dataset import read_examples
+from tl_keras.runs.folder import DEFAULT_RUNS_DIR, Run
+from tl_keras.runs.lock import NameTaken, claim, locked
+from tl_keras.runs.settings import run_name, with_absolute_paths
+from tl_keras.training.distributed.devices import require_one_process
 from tl_keras.workflows.fit import fit
-from tl_keras.workflows.new_classifier import run_name, with_absolute_paths
-from tl_keras.workflows.stored import read_examples
 
 
 @dataclass(frozen=True, slots=True)

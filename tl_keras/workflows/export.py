@@ -6,27 +6,33 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.console import progress, say
-from tl_keras.data.pipelines import Loader
+from tl_keras.core.console import say
+from tl_keras.data.loaders import Loader
 from tl_keras.errors import ConfigError
-from tl_keras.exporting.agreement import Agreement, agreement
+from tl_keras.exporting.certificate import (
+    Agreement,
+    compare,
+    sample_indices,
+)
+from tl_keras.exporting.destination import (
+    Format,
+    file_name,
+    megabytes,
+    resolve_destination,
+)
 from tl_keras.exporting.onnx import export_onnx
 from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import Quantize, export_tflite
 from tl_keras.inference.open import open_model
-from tl_keras.inference.predictor import Predictor
-from tl_keras.models.assemble import as_float32
-from tl_keras.workflows.stored import StoredRun, open_stored
+from tl_keras.models.classifier import as_float32
+from tl_keras.runs.run import StoredRun, open_stored
 
-Format = Literal["saved_model", "tflite", "onnx"]
 CALIBRATION_IMAGES = 100
-CHECKED_IMAGES = 500
-BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,48 +71,19 @@ def export(
     """
     if quantize != "none" and format != "tflite":
         raise ConfigError(f"--quantize {quantize} is for --format tflite; {format} keeps float32 weights.")
-    destination = _destination(Path(output), format, quantize) if output else None
+    destination = resolve_destination(Path(output), format, quantize) if output else None
     stored, classifier = open_stored(run)
     classifier = as_float32(classifier)
-    destination = destination or stored.run.exports_dir / _file_name(format, quantize)
+    destination = destination or stored.run.exports_dir / file_name(format, quantize)
     started = time.monotonic()
     say(f"exporting to {destination}")
     _convert(stored, classifier, format, quantize, destination)
     seconds = time.monotonic() - started
     with stored.loader("val") as val:
-        found = _compare(classifier, open_model(destination), val, stored)
-    return ExportResult(destination, _megabytes(destination), seconds, found, quantize)
-
-
-def _destination(output: Path, format: Format, quantize: Quantize) -> Path:
-    """Return the path to write for what the user named: a folder gets the file put inside.
-
-    Raises:
-        ConfigError: The name has another format's ending, or something else is there.
-    """
-    ending = {"saved_model": "", "tflite": ".tflite", "onnx": ".onnx"}[format]
-    if ending and output.is_dir():
-        return output / _file_name(format, quantize)
-    if ending and output.suffix.lower() != ending:
-        raise ConfigError(f"Expected --output to be a folder or to end in {ending}; found {output}.")
-    if not ending and output.exists() and not _is_free(output):
-        raise ConfigError(
-            f"{output} exists and is not a SavedModel. Name a new folder, so that nothing is overwritten."
+        found = compare(
+            classifier, open_model(destination), val, stored.info.task, stored.config.runtime.seed
         )
-    return output
-
-
-def _is_free(folder: Path) -> bool:
-    """Tell whether a SavedModel may take the place of what is there."""
-    return folder.is_dir() and ((folder / "saved_model.pb").is_file() or not any(folder.iterdir()))
-
-
-def _file_name(format: Format, quantize: Quantize) -> str:
-    if format == "saved_model":
-        return "saved_model"
-    if format == "onnx":
-        return "model.onnx"
-    return "model.tflite" if quantize == "none" else f"model-{quantize}.tflite"
+    return ExportResult(destination, megabytes(destination), seconds, found, quantize)
 
 
 def _convert(
@@ -124,26 +101,6 @@ def _convert(
 
 
 def _calibration(train: Loader, seed: int) -> Iterator[npt.NDArray[np.uint8]]:
-    return (train.images(np.array([index]))[0] for index in _sample(len(train), CALIBRATION_IMAGES, seed))
-
-
-def _sample(size: int, at_most: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return random different indices: examples lie class by class, so the first ones would not do."""
-    return np.random.default_rng(seed).permutation(size)[:at_most]
-
-
-def _compare(classifier: Any, exported: Predictor, val: Loader, stored: StoredRun) -> Agreement:
-    chosen = _sample(len(val), CHECKED_IMAGES, stored.config.runtime.seed)
-    ours, theirs = [], []
-    with progress("comparing", len(chosen)) as advance:
-        for start in range(0, len(chosen), BATCH_SIZE):
-            images = val.images(chosen[start : start + BATCH_SIZE])
-            ours.append(np.asarray(classifier(images, training=False)))
-            theirs.append(exported(images))
-            advance(len(images))
-    return agreement(np.concatenate(ours), np.concatenate(theirs), stored.info.task)
-
-
-def _megabytes(path: Path) -> float:
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files) / 1e6
+    return (
+        train.images(np.array([index]))[0] for index in sample_indices(len(train), CALIBRATION_IMAGES, seed)
+    )

@@ -9,21 +9,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tl_keras.config import Config
-from tl_keras.console import warn
+from tl_keras.config.schema import Config
+from tl_keras.core.console import warn
+from tl_keras.core.files import write_text
 from tl_keras.data.example import Example
-from tl_keras.data.files import absolute
 from tl_keras.data.findings import Finding
-from tl_keras.data.prepare import say_where_missing
+from tl_keras.data.listing import absolute
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError, RunError, TlkError
-from tl_keras.files import write_text
-from tl_keras.inspection.checks import class_counts, class_findings, copy_findings, file_findings, worst_first
-from tl_keras.inspection.copies import with_groups
-from tl_keras.inspection.inspected import examined_and_compared
+from tl_keras.inspection.checks import (
+    class_counts,
+    class_findings,
+    copy_findings,
+    file_findings,
+    worst_first,
+)
+from tl_keras.inspection.copies import examined_and_compared, with_groups
 from tl_keras.inspection.result import Inspection
 from tl_keras.inspection.sheet import SUFFIXES, save_sheet
 from tl_keras.models.backbones import find
+from tl_keras.runs.dataset import say_where_missing
 
 ISSUES_FILE = Path("issues.csv")
 
@@ -128,10 +133,10 @@ def _with_source(config: Config, data: str | Path | None) -> Config:
 
 
 def _wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Config) -> Iterator[Finding]:
-    from tl_keras.runtime import import_tensorflow
+    from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()
-    from tl_keras.workflows.label_check import wrong_labels
+    from tl_keras.phases.label_check import wrong_labels
 
     yield from wrong_labels(examples, classes, config)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.data.check import decoded_bytes, in_threads
-from tl_keras.data.decode import decode, read_bytes
-from tl_keras.data.files import image_files
+from tl_keras.data.images.decode import decode, read_bytes
+from tl_keras.data.images.parallel import decoded_bytes, in_threads
+from tl_keras.data.listing import image_files
 from tl_keras.errors import BadImage, DataError
-from tl_keras.workflows.answers import BATCH_SIZE, Answers, Opened, answers_of
+from tl_keras.runs.predictor import BATCH_SIZE, Answers, Opened, answers_of
 
 
 @dataclass(frozen=True, slots=True)

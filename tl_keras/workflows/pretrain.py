@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 
-from tl_keras.config import Config, pretraining_defaults
-from tl_keras.console import say
-from tl_keras.data.prepare import Prepared
+from tl_keras.config.schema import Config, pretraining_defaults
+from tl_keras.core.console import say
+from tl_keras.core.files import write_text
+from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError
-from tl_keras.evaluation.report import Report
-from tl_keras.exporting.keras_file import save_classifier
-from tl_keras.files import write_text
-from tl_keras.models.assemble import as_float32, backbone_of
-from tl_keras.models.source import SOURCE_FILE, WEIGHTS_FILE, SourceInfo, round_kernels, save_backbone
-from tl_keras.run import DEFAULT_RUNS_DIR
-from tl_keras.training.class_weights import require_known_classes
-from tl_keras.training.device import plan_devices
-from tl_keras.training.phase import Lesson, PhaseResult, train_phase
-from tl_keras.unfinished import resumable_run
-from tl_keras.version import __version__
-from tl_keras.workflows.begun import begun_with, prepared
-from tl_keras.workflows.new_classifier import (
-    build,
-    run_name,
-    with_absolute_paths,
-    with_kept_exclusions,
-    write_run,
+from tl_keras.evaluation.record import Report
+from tl_keras.models.classifier import as_float32, backbone_of
+from tl_keras.models.saved.keras_file import save_classifier
+from tl_keras.models.source_model import (
+    SOURCE_FILE,
+    WEIGHTS_FILE,
+    round_kernels,
+    save_backbone,
 )
-from tl_keras.workflows.stored import StoredRun
-from tl_keras.workflows.workers import own_runs_dir
+from tl_keras.phases.build import build
+from tl_keras.runs.dataset import begun_with, prepared
+from tl_keras.runs.folder import DEFAULT_RUNS_DIR
+from tl_keras.runs.resumable import resumable_run
+from tl_keras.runs.run import StoredRun
+from tl_keras.runs.settings import run_name, with_absolute_paths, with_kept_exclusions
+from tl_keras.runs.source_run import source_info
+from tl_keras.runs.worker_copies import own_runs_dir
+from tl_keras.runs.write import write_run
+from tl_keras.training.distributed.devices import plan_devices
+from tl_keras.training.spec import Lesson, PhaseResult
+from tl_keras.training.trainer import train_phase
 
 PHASE = "1-pretrain"
+
 UNUSED = ("finetune.", "baseline", "transfer", "features")
 """Settings that `pretrain` does not look at."""
 
@@ -116,38 +116,6 @@ def pretrain(
         save_backbone(backbone_of(classifier), run.folder / WEIGHTS_FILE)
         save_classifier(classifier, info, folder / "model.keras")
         report = write_run(stored, classifier, classifier, stored.loader(images.reported_split))
-        write_text(run.folder / SOURCE_FILE, _source_info(stored, report).to_json())
+        write_text(run.folder / SOURCE_FILE, source_info(stored, report).to_json())
     phase.require_success(final)
     return PretrainResult(final, final / WEIGHTS_FILE, report, phase)
-
-
-def _source_info(stored: StoredRun, report: Report) -> SourceInfo:
-    config, found = stored.config, report.evaluation
-    recipe: dict[str, Any] = {
-        name: getattr(config, name).model_dump(mode="json") for name in ("head", "augment", "train")
-    }
-    return SourceInfo(
-        backbone=config.model.backbone,
-        options=config.model.options,
-        image_size=stored.info.geometry.height,
-        classes=stored.info.labels,
-        data={
-            "name": Path(str(config.data.source)).name,
-            "train_images": len(stored.prepared.split("train")),
-            "sha256": _fingerprint(stored.prepared),
-        },
-        recipe={**recipe, "seed": config.runtime.seed, "precision": config.runtime.precision},
-        score={
-            "split": report.split,
-            "images": found.images,
-            "accuracy": found.accuracy,
-            "interval": found.interval,
-        },
-        version=__version__,
-    )
-
-
-def _fingerprint(prepared: Prepared) -> str:
-    """Return a hash over all images that were used, wherever they lie on disk."""
-    lines = sorted(f"{e.split} {e.label} {e.sha256}\n" for e in prepared.examples if not e.problem)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tl_keras.config import load_config
+from tl_keras.config.loading import load_config
 from tl_keras.errors import RunError
-from tl_keras.run import Run, locked, open_run
-from tl_keras.unfinished import ASKED, remove_checkpoints, unfinished_phase, unfinished_run
+from tl_keras.phases.finetune import FinetuneResult
+from tl_keras.runs.folder import Run, open_run
+from tl_keras.runs.lock import locked
+from tl_keras.runs.resumable import ASKED, remove_checkpoints, unfinished_phase, unfinished_run
 from tl_keras.workflows import fit, pretrain, unfreeze_and_finetune
 
-Resumed = fit.FitResult | pretrain.PretrainResult | unfreeze_and_finetune.FinetuneResult
+Resumed = fit.FitResult | pretrain.PretrainResult | FinetuneResult
 
 
 def resume(run: str | Path) -> Resumed | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tl_keras.evaluation.report import Report
-from tl_keras.run import DEFAULT_RUNS_DIR, Run, list_runs
+from tl_keras.evaluation.record import Report
+from tl_keras.runs.folder import DEFAULT_RUNS_DIR, Run, list_runs
 
 
 @dataclass(frozen=True, slots=True)

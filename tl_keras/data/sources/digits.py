@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tl_keras.data.cache import build_once, cache_dir
+from tl_keras.core.cache_folder import build_once, cache_dir
 from tl_keras.data.example import Example
 from tl_keras.data.sources.source import Source
 

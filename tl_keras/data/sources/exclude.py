@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from tl_keras.core.wording import counted, did_you_mean, listed
 from tl_keras.data.csv_table import CsvTable, read_csv
 from tl_keras.data.example import EXCLUDED, LABEL_SEPARATOR, Example
-from tl_keras.data.files import absolute_text
 from tl_keras.data.findings import Finding
+from tl_keras.data.listing import absolute_text
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import Source, counted, listed
+from tl_keras.data.sources.source import Source
 from tl_keras.data.sources.table import sorted_labels
-from tl_keras.errors import ConfigError, did_you_mean
+from tl_keras.errors import ConfigError
 
 KEEP, EXCLUDE, RELABEL = "keep", "exclude", "relabel"
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tl_keras.core.wording import counted, listed
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.files import Entries, entries_of, walk
 from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.listing import Entries, entries_of, walk
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import SPLIT_NAMES, Source, counted, listed
+from tl_keras.data.sources.source import SPLIT_NAMES, Source
 from tl_keras.errors import DataError
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tl_keras.core.wording import counted
 from tl_keras.data.findings import Finding
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import Source, counted
+from tl_keras.data.sources.source import Source
 from tl_keras.errors import ConfigError
 
 

@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Container
 from pathlib import Path
 
-from tl_keras.config import DataConfig
-from tl_keras.data.files import absolute
+from tl_keras.config.schema import DataConfig
+from tl_keras.core.wording import did_you_mean
 from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.listing import absolute
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.data.sources.exclude import apply_exclusions
@@ -17,7 +18,7 @@ from tl_keras.data.sources.groups import common_folder, group_by, grouped
 from tl_keras.data.sources.source import Source, alike_classes, unsound, without_unusable_classes
 from tl_keras.data.sources.table import read_table
 from tl_keras.data.sources.tfds import read_tfds
-from tl_keras.errors import ConfigError, DataError, did_you_mean
+from tl_keras.errors import ConfigError, DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 TFDS_PREFIX = "tfds:"

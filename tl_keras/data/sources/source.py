@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from tl_keras.core.wording import counted, listed
 from tl_keras.data.example import LABEL_SEPARATOR, SPLITS, Example
 from tl_keras.data.findings import Finding, Kind
 from tl_keras.data.sources import kinds
@@ -148,15 +149,3 @@ def _not_measured(name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
         if seen[split] and learnt - seen[split]:
             detail = f"{split} has no images of {listed(sorted(learnt - seen[split]))}"
             yield Finding(kinds.CLASSES_NOT_MEASURED, name, detail, split=split)
-
-
-def listed(names: Iterable[str], limit: int = 10) -> str:
-    """Return names joined by commas, at most `limit` of them."""
-    names = list(names)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(repr(name) for name in names[:limit]) + more
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 image`, `2 images`, `1,000 images`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from tl_keras.core.types import Task
+from tl_keras.core.wording import counted, did_you_mean, listed
 from tl_keras.data.csv_table import read_csv
 from tl_keras.data.example import LABEL_SEPARATOR, Example
-from tl_keras.data.files import absolute_text
 from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.listing import absolute_text
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import SPLIT_NAMES, Source, counted, joined_text, listed
-from tl_keras.errors import DataError, did_you_mean
-from tl_keras.model_info import Task
+from tl_keras.data.sources.source import SPLIT_NAMES, Source, joined_text
+from tl_keras.errors import DataError
 
 REQUIRED, OPTIONAL = ("path", "label"), ("split", "group")
 SYNONYMS = {

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tl_keras.console import progress, say
-from tl_keras.data.cache import build_once, cache_dir
+from tl_keras.core.cache_folder import build_once, cache_dir
+from tl_keras.core.console import progress, say
+from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.wording import listed
 from tl_keras.data.example import Example
-from tl_keras.data.files import absolute
-from tl_keras.data.sources.source import SPLIT_NAMES, Source, listed
+from tl_keras.data.listing import absolute
+from tl_keras.data.sources.source import SPLIT_NAMES, Source
 from tl_keras.errors import DataError
-from tl_keras.quiet import quiet_fd
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

@@ -1,0 +1,77 @@
+"""What `tlk predict` prints: a table, JSON or CSV, as the answers come."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from tl_keras.core.console import (
+    progress,
+    result,
+    table,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from tl_keras.workflows.predict import Prediction
+
+TABLE_ROWS = 500
+
+
+def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
+    """Print the answers as `table`, `json` or `csv`; return how many images had none."""
+    printers = {"table": _predictions_table, "json": _predictions_json, "csv": _predictions_csv}
+    failed = 0
+
+    def counted(advance: Callable[[int], None]) -> Iterable[Prediction]:
+        nonlocal failed
+        for prediction in predictions:
+            failed += bool(prediction.error)
+            advance(1)
+            yield prediction
+
+    on_one_terminal = form != "table" and sys.stdout.isatty()  # a bar would be torn apart by the answers
+    with nullcontext(_silent) if on_one_terminal else progress("predicting", None) as advance:
+        printers[form](counted(advance))
+    if failed:
+        warn(f"{failed} image{'s' if failed > 1 else ''} could not be read.")
+    return failed
+
+
+def _silent(_done: int) -> None:
+    """Stand in for a progress bar."""
+
+
+def _predictions_table(predictions: Iterable[Prediction]) -> None:
+    rows = (
+        (p.path, f"error: {p.error}" if p.error else "  ".join(map(_labelled, p.labels, p.scores)))
+        for p in predictions
+    )
+    while page := list(itertools.islice(rows, TABLE_ROWS)):
+        table(("image", "classes"), page)
+
+
+def _labelled(label: str, score: float) -> str:
+    return f"{label} {score:.3f}"
+
+
+def _predictions_json(predictions: Iterable[Prediction]) -> None:
+    for p in predictions:
+        classes = [{"label": name, "score": value} for name, value in zip(p.labels, p.scores, strict=True)]
+        answer: dict[str, Any] = {"error": p.error} if p.error else {"classes": classes}
+        result(json.dumps({"path": p.path, **answer}, ensure_ascii=False))
+
+
+def _predictions_csv(predictions: Iterable[Prediction]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("path", "rank", "label", "score", "error"))
+    for p in predictions:
+        if p.error:
+            writer.writerow((p.path, "", "", "", p.error))
+        for rank, (label, value) in enumerate(zip(p.labels, p.scores, strict=True), 1):
+            writer.writerow((p.path, rank, label, f"{value:.6f}", ""))

@@ -1,0 +1,85 @@
+"""Results -> stdout: tables for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tl_keras.cli.output.common import print_json, quoted
+from tl_keras.core.console import result
+
+if TYPE_CHECKING:
+    from tl_keras.phases.finetune import FinetuneResult
+    from tl_keras.workflows.fit import FitResult
+    from tl_keras.workflows.pretrain import PretrainResult
+    from tl_keras.workflows.resume import Resumed
+
+
+def print_fit(done: FitResult, *, as_json: bool) -> None:
+    if as_json:
+        return print_json({"run": str(done.run), "training": asdict(done.phase), **done.report.to_dict()})
+    result(done.report.headline())
+    if done.report.transfer:
+        result(done.report.transfer.describe())
+    result(f"run: {done.run}")
+    result(f"next: tlk unfreeze-and-finetune {quoted(done.run)}")
+    return None
+
+
+def print_pretrain(done: PretrainResult, *, as_json: bool) -> None:
+    if as_json:
+        found = {"run": str(done.run), "weights": str(done.weights), "training": asdict(done.phase)}
+        return print_json({**found, **done.report.to_dict()})
+    result(done.report.headline())
+    result(f"source model: {done.weights} ({done.weights.stat().st_size / 2**20:.1f} MiB)")
+    result(f"run: {done.run}")
+    result(f"next: tlk fit photos/ --weights {quoted(done.run)}")
+    return None
+
+
+def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
+    if as_json:
+        return print_json(_finetune_json(done))
+    before, after = done.val_before, done.val_after
+    result(
+        f"val accuracy {before.accuracy:.3f} -> {after.accuracy:.3f}, "
+        f"loss {before.loss:.4f} -> {after.loss:.4f}"
+    )
+    if done.kept:
+        was = done.before.evaluation.accuracy
+        gain = done.after.evaluation.accuracy - was
+        result("Fine-tuning helped on val; the run's model is the fine-tuned one.")
+        result(f"{done.after.headline()}; it was {was:.3f} before ({gain:+.3f})")
+    else:
+        result(
+            "Fine-tuning did not help on val (accuracy counts, then loss); the run keeps the model it had."
+        )
+        result(done.before.headline())
+    result(f"run: {done.run}")
+    return None
+
+
+def print_resumed(done: Resumed | None, run: Path, *, as_json: bool) -> None:
+    """Print what the command that was stopped would have printed."""
+    from tl_keras.workflows.fit import FitResult
+    from tl_keras.workflows.pretrain import PretrainResult
+
+    if done is None:
+        print_json({"run": str(run), "finished": True}) if as_json else result(f"{run} is finished.")
+    elif isinstance(done, FitResult):
+        print_fit(done, as_json=as_json)
+    elif isinstance(done, PretrainResult):
+        print_pretrain(done, as_json=as_json)
+    else:
+        print_finetune(done, as_json=as_json)
+
+
+def _finetune_json(done: FinetuneResult) -> dict[str, Any]:
+    parts = ("val_before", "val_after", "before", "after")
+    return {
+        "run": str(done.run),
+        "kept": done.kept,
+        "training": asdict(done.phase),
+        **{name: getattr(done, name).to_dict() for name in parts},
+    }

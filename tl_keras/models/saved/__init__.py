@@ -1,0 +1,1 @@
+"""Model files: kinds, embedded class names, reading and writing."""

@@ -1,0 +1,43 @@
+"""Keras's own format: `model.keras` of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tl_keras.core.files import written_aside
+from tl_keras.core.model_info import ModelInfo
+from tl_keras.core.native_output import quiet_fd
+from tl_keras.models.saved.embedded_info import embed
+from tl_keras.models.saved.kind import damaged
+
+
+def save_classifier(classifier: Any, info: ModelInfo, destination: Path) -> None:
+    """Write a `.keras` file, without optimizer state, with the class names inside.
+
+    Raises:
+        RunError: It cannot be written there.
+    """
+    with written_aside(destination) as aside:
+        classifier.save(aside, include_optimizer=False)
+        embed(aside, info)
+
+
+def load_keras(path: Path) -> Any:
+    """Return the Keras model in a `.keras` file, not compiled.
+
+    Raises:
+        ModelError: It is damaged.
+        OSError: It cannot be read, or unpacked for lack of space.
+    """
+    with quiet_fd():
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except OSError as error:
+            if error.errno is not None:  # h5py raises OSError without a number for damaged files
+                raise
+            raise damaged(path, ".keras file", error) from error
+        except Exception as error:  # Keras raises whatever the damage makes it stumble over
+            raise damaged(path, ".keras file", error) from error

@@ -1,0 +1,61 @@
+"""The learning-rate range test on a model prepared for fine-tuning."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tl_keras.config.schema import Config, ScheduleConfig
+from tl_keras.core.console import progress
+from tl_keras.data.batches import steps_per_epoch, training_batches
+from tl_keras.data.class_weights import class_weights
+from tl_keras.errors import DataError
+from tl_keras.phases.adaptation import adapt
+from tl_keras.phases.finetune_plan import open_for_finetuning, opened
+from tl_keras.training.compile import compile_for
+from tl_keras.training.distributed.devices import plan_devices, require_one_process
+from tl_keras.training.lr_range import RatePoint, range_test
+from tl_keras.training.optimizers.factory import effective_rate
+from tl_keras.training.spec import BatchSize
+
+
+def lr_points(folder: Path, config: Config, rates: list[float]) -> list[RatePoint]:
+    """Prepare model and images as `unfreeze_and_finetune` does, and train for a step at each rate."""
+    require_one_process(config.runtime, "lr-find")
+    keras.utils.set_random_seed(config.runtime.seed)
+    device = plan_devices(config.runtime)
+    stored, classifier = open_for_finetuning(folder, config, device)
+    if config.finetune.batchnorm == "adapt":
+        adapt(stored, classifier)
+    found = opened(stored, classifier, config, device, used_by=folder)
+    found.stages[-1].begin()
+    with found.seen("train") as train:
+        phase = config.finetune.model_copy(update={"schedule": ScheduleConfig(kind="constant")})
+        lesson = replace(found.lesson(train, train), phase=phase)
+        size = BatchSize(phase.images_per_step, 1)
+        # What is suggested is what --learning-rate takes, which is scaled when it is used.
+        scale = effective_rate(phase, size.images * phase.accumulate) / phase.learning_rate
+        steps = steps_per_epoch(len(train), size.images, device.replicas)
+        if not steps:
+            raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
+        batches = training_batches(
+            train,
+            config.augment,
+            batch_size=size.images,
+            epochs=math.ceil(len(rates) / steps),
+            seed=config.runtime.seed,
+            sampling=config.data.sampling,
+            class_weights=class_weights(train, phase),
+            replicas=device.replicas,
+        )
+        try:
+            with device.strategy.scope(), progress("raising the rate", 2 * len(rates), "batches") as advance:
+                compile_for(lesson, size, steps)
+                points = range_test(lesson.model, batches, [rate * scale for rate in rates], advance)
+        except tf.errors.OpError as error:
+            raise (train.failure or error) from error
+    return [replace(point, rate=point.rate / scale) for point in points]

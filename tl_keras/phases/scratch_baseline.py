@@ -1,0 +1,68 @@
+"""The baseline of `fit`: the same network from scratch, in the time that the transferred one had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tl_keras.config.schema import Config, PhaseConfig, ScheduleConfig
+from tl_keras.core.console import say
+from tl_keras.core.files import write_text
+from tl_keras.core.types import Floats
+from tl_keras.data.batches import evaluation_batches, steps_per_epoch
+from tl_keras.data.loaders import Loader
+from tl_keras.evaluation.measure import probabilities
+from tl_keras.evaluation.transfer_gain import TransferGain, transfer_gain
+from tl_keras.phases.build import build
+from tl_keras.runs.run import GAIN_FILE
+from tl_keras.training.distributed.devices import DevicePlan
+from tl_keras.training.spec import Lesson
+from tl_keras.training.trainer import train_phase
+
+MANY = 10_000
+RATE = 1e-3
+"""Keras's default for Adam, right for most networks; a schedule would need the number of steps beforehand."""
+
+
+def against_scratch(
+    config: Config,
+    ours: Floats,
+    train: Loader,
+    val: Loader,
+    device: DevicePlan,
+    seconds: float,
+    folder: Path,
+) -> TransferGain:
+    """Train the network of `config` from random weights for so many seconds, and compare both on val.
+
+    Args:
+        config: The settings of the transferred classifier; data, augmentation, head and batch size hold for
+            both.
+        ours: What the transferred classifier says to `val`, float32 [n, classes].
+        train: The images both are trained on.
+        val: The images both are chosen by and compared on.
+        device: What to train on.
+        seconds: The time that the transferred one took, features included.
+        folder: Its phase's folder; the baseline's history and its comparison go into `baseline/` in it.
+    """
+    say(f"baseline: the same network from scratch, for {seconds:.0f} s")
+    random = config.model_copy(update={"model": config.model.model_copy(update={"weights": "none"})})
+    scratch, _ = build(random, val.classes, device, "", frozen=False)
+    phase = PhaseConfig(
+        epochs=MANY,
+        batch_size=config.train.batch_size,
+        learning_rate=RATE,
+        schedule=ScheduleConfig(kind="constant"),
+        class_weight=config.train.class_weight,
+        early_stopping=0,
+        monitor=config.train.monitor,
+    )
+    lesson = Lesson(scratch, train, val, config, phase, device)
+    train_phase(lesson, (folder / GAIN_FILE).parent, resumable=False, at_most=seconds)
+    epochs = int(scratch.optimizer.iterations) / steps_per_epoch(
+        len(train), phase.images_per_step, device.replicas
+    )
+    theirs, targets = probabilities(scratch, evaluation_batches(val, config.train.images_per_step))
+    gain = transfer_gain(ours, theirs, targets, config.data.task, seconds=seconds, epochs=epochs)
+    write_text(folder / GAIN_FILE, json.dumps(gain.to_dict(), indent=2) + "\n")
+    return gain

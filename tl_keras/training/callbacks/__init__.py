@@ -1,0 +1,1 @@
+"""Keras callbacks, one per file. What decides a phase's settings does not belong here."""

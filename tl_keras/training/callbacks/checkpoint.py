@@ -1,0 +1,243 @@
+"""Everything that a phase needs to go on as if it had never been stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tl_keras.core.console import say
+from tl_keras.errors import RunError
+from tl_keras.training.callbacks.checkpoint_state import State, assign, values_of, write
+from tl_keras.training.callbacks.history import History
+from tl_keras.training.distributed.collectives import any_worker, is_chief
+
+SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
+"""What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""
+LEAST_SECONDS = 1.0
+"""Short epochs do not each have a checkpoint: writing one takes longer than they do."""
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes the state at the start of every epoch and every few minutes; goes on from the newest one.
+
+    Keras's BackupAndRestore keeps only the epoch: not the position in it, nor what other callbacks remember.
+    Put it last in the list of callbacks: it takes what they have become, and sets them again after their own
+    start. While it trains, Ctrl-C ends the batch, writes the state and raises KeyboardInterrupt.
+
+    On one device what follows is the same to the bit. Over several replicas the moving statistics of
+    BatchNormalization are kept as their mean. Of several workers the chief writes for all.
+
+    Args:
+        folder: Where the checkpoints lie.
+        state: What to go on from; None to begin.
+        minutes: Time between two of them within an epoch.
+        precision: Keras dtype policy; a checkpoint of another is refused.
+        steps: Steps per epoch; so is one of another number.
+        images: A hash of the images; so is one of others.
+        images_per_step: Over all replicas.
+        accumulate: Steps per update of the weights.
+        history: The epochs so far.
+        watched: Callbacks with a state.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        state: State | None,
+        *,
+        minutes: float,
+        precision: str,
+        steps: int,
+        images: str,
+        images_per_step: int,
+        accumulate: int,
+        history: History,
+        watched: Sequence[Any],
+    ) -> None:
+        super().__init__()
+        self._folder = folder
+        self._interval = minutes * 60
+        self._precision = precision
+        self._steps = steps
+        self._images = images
+        self._images_per_step = images_per_step
+        self._accumulate = accumulate
+        self._history = history
+        self._watched = watched
+        self._state = state
+        self._restoring = state is not None
+        self._epoch = 0
+        self._interrupted = False
+        self._handler: Any = None
+        self._started = time.monotonic()
+        self._saved = -1.0
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The epoch to go on with, from 0, and how many of its batches are done."""
+        return (self._state.epoch, self._state.batch) if self._state else (0, 0)
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, of all attempts."""
+        before = self._state.seconds if self._state else 0.0
+        return before + time.monotonic() - self._started
+
+    def prepare(self, model: Any, sample: Any) -> int:
+        """Get a compiled model ready; give it the weights and the optimizer state of the checkpoint first.
+
+        Args:
+            model: A compiled model.
+            sample: A `tf.data` dataset of a batch of images and targets.
+
+        Returns:
+            How many batches of its next epoch are done.
+
+        Raises:
+            RunError: It was written while training in another way.
+        """
+        self._listen()
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        model.evaluate(sample, verbose=0)  # makes the variables of the metrics
+        if self._state is None or not self._restoring:
+            return 0
+        self._require_same(self._state, model)
+        epoch, batch = self.position
+        say(f"going on after an interruption: epoch {epoch + 1}, batch {batch + 1}")
+        assign(model.variables, self._state.arrays["model"])
+        assign(model.optimizer.variables, self._state.arrays["optimizer"])
+        self._history.rows = list(self._state.rows)
+        _skip(model, batch)
+        return batch
+
+    def close(self) -> None:
+        """Stop listening for Ctrl-C."""
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        if self._state is None or not self._restoring:
+            return
+        for callback, values in zip(self._watched, self._state.callbacks, strict=True):
+            vars(callback).update(values)
+            if "best_weights" in vars(callback):
+                callback.best_weights = self._state.arrays["best"] or None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._epoch = epoch
+        if self._state is not None and self._restoring:
+            assign(self.model.metrics_variables, self._state.arrays["metrics"])
+            self._restoring = False
+        elif self._is_due(min(LEAST_SECONDS, self._interval)):
+            self._save(0)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if (self._epoch, batch) < self.position:
+            return  # done before the interruption
+        if self._is_due(self._interval):
+            self._save(batch + 1)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def _is_due(self, seconds: float) -> bool:
+        """Return whether to save: all workers after the same batch, since all give what they have to sums."""
+        due = self._interrupted or self._saved < 0 or time.monotonic() - self._saved >= seconds
+        if not any_worker(due):
+            return False
+        self._interrupted = any_worker(self._interrupted)
+        return True
+
+    def _save(self, batch: int) -> None:
+        state = State(
+            precision=self._precision,
+            steps=self._steps,
+            images=self._images,
+            images_per_step=self._images_per_step,
+            accumulate=self._accumulate,
+            epoch=self._epoch,
+            batch=batch,
+            seconds=self.seconds,
+            rows=self._history.rows,
+            callbacks=[_scalars(callback) for callback in self._watched],
+            arrays={
+                "model": values_of(self.model.variables),
+                "optimizer": values_of(self.model.optimizer.variables),
+                "metrics": values_of(self.model.metrics_variables),
+                "best": next((c.best_weights or [] for c in self._watched if hasattr(c, "best_weights")), []),
+            },
+        )
+        if is_chief():
+            write(self._folder, state)
+        self._saved = time.monotonic()
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def _require_same(self, state: State, model: Any) -> None:
+        if state.images != self._images:
+            raise RunError(
+                "The images have changed since this training was begun.\n"
+                "Bring back what there was, or begin anew with --overwrite."
+            )
+        if [array.shape for array in state.arrays["model"]] != [tuple(v.shape) for v in model.variables]:
+            raise RunError(
+                "This training was begun on stored features and would go on on whole images, or the other "
+                "way round: the room for features has changed.\n"
+                "Make it what it was (see: tlk cache), or begin anew with --overwrite."
+            )
+        if state.precision != self._precision:
+            raise RunError(
+                f"This run was begun in {state.precision}; here it would go on in {self._precision}.\n"
+                "Go on where it was begun, or set runtime.precision and begin anew with --overwrite."
+            )
+        if state.steps != self._steps:
+            raise RunError(
+                f"This run was begun with {state.steps} steps per epoch; over as many replicas as here there "
+                f"are {self._steps}, since all need the same number of images.\n"
+                "Go on with as many replicas as it was begun with, or begin anew with --overwrite."
+            )
+
+    def _listen(self) -> None:
+        """Let Ctrl-C wait for the end of the batch; a second one does not wait."""
+        if self._handler is not None or threading.current_thread() is not threading.main_thread():
+            return
+
+        def note(*_: object) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            self._handler = signal.signal(signal.SIGINT, note)
+
+
+def _skip(model: Any, batches: int) -> None:
+    """Let the first calls of a model's training step do nothing: those batches are done.
+
+    The step stays wrapped until the model is compiled again; by then it passes every call on.
+    """
+    model.make_train_function()
+    step, left = model.train_function, batches // model.steps_per_execution
+
+    def skipping(iterator: Any) -> Any:
+        nonlocal left
+        if left:
+            left -= 1
+            return model.get_metrics_result()
+        return step(iterator)
+
+    model.train_function = skipping
+
+
+def _scalars(callback: Any) -> dict[str, float]:
+    found = {name: vars(callback)[name] for name in SCALARS if vars(callback).get(name) is not None}
+    return {name: value if isinstance(value, int) else float(value) for name, value in found.items()}

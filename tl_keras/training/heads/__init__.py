@@ -1,0 +1,1 @@
+"""Choosing a head on stored features. It sees features, never images."""

@@ -1,0 +1,1 @@
+"""Optimizers and schedules made from settings. Which weights train is decided elsewhere."""
