@@ -163,13 +163,13 @@ def extraction(place: Workplace) -> None:
     from tl_keras.data.checking import opened
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extract import extract
-    from tl_keras.features.extractor import Extractor
+    from tl_keras.features.extractor import FeatureExtractor
     from tl_keras.features.store import open_store
     from tl_keras.models.classifier import build_trunk
 
     for data in (place.options.sign_digits, place.options.ants_bees):
         trunk = build_trunk(ModelConfig(backbone="MobileNetV2", options={"alpha": 0.35}), 224)
-        extractor, geometry = Extractor(trunk, {}, "float32"), Geometry(224, 224, "crop")
+        extractor, geometry = FeatureExtractor(trunk, {}, "float32"), Geometry(224, 224, "crop")
         examples = read_folder(Path(data)).examples
         batch = np.zeros((extractor.batch_size, 224, 224, 3), np.uint8)
         extractor(batch)
@@ -245,13 +245,13 @@ def bulk(place: Workplace) -> None:
     from tl_keras.core.geometry import Geometry
     from tl_keras.data.checking import opened
     from tl_keras.data.sources.folder import read_folder
-    from tl_keras.features.extractor import Extractor
+    from tl_keras.features.extractor import FeatureExtractor
     from tl_keras.models.classifier import build_trunk
 
     place.fit(subset(place, 50), "--backbone", "Tiny", name="bulk")
     place.forget()
     examples = read_folder(place.options.cifar10).examples[:10_000]
-    extractor = Extractor(build_trunk(ModelConfig(backbone="Tiny"), 32), {}, "float32")
+    extractor = FeatureExtractor(build_trunk(ModelConfig(backbone="Tiny"), 32), {}, "float32")
     batch = np.zeros((32, 32, 32, 3), np.uint8)
     extractor(batch)
     started = time.perf_counter()

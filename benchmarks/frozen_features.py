@@ -35,15 +35,15 @@ def features(pixels: np.ndarray, weights: str) -> np.ndarray:
     return keras.Model(classifier.input, classifier.get_layer("pooling").output).predict(pixels, verbose=0)
 
 
-def accuracy(found: np.ndarray, labels: np.ndarray, *, standardised: bool) -> float:
+def accuracy(found: np.ndarray, labels: np.ndarray, *, standardized: bool) -> float:
     scores = []
     for draw in range(DRAWS):
         rng = np.random.default_rng(draw)
         of = [rng.permutation(np.flatnonzero(labels == label))[:PER_CLASS] for label in np.unique(labels)]
         chosen = np.concatenate(of)
         others = np.setdiff1d(np.arange(len(labels)), chosen)
-        model = LogisticRegression(C=1 if standardised else 10, max_iter=2000)
-        fitted = make_pipeline(*([StandardScaler()] if standardised else []), model)
+        model = LogisticRegression(C=1 if standardized else 10, max_iter=2000)
+        fitted = make_pipeline(*([StandardScaler()] if standardized else []), model)
         fitted.fit(found[chosen], labels[chosen])
         scores.append(fitted.score(found[others], labels[others]))
     return statistics.mean(scores)
@@ -58,7 +58,7 @@ def main() -> None:
         ("random weights", features(pixels, "none")),
         ("pixels", pixels.reshape(len(pixels), -1) / 255),
     ):
-        plain, scaled = (accuracy(found, labels, standardised=flag) for flag in (False, True))
+        plain, scaled = (accuracy(found, labels, standardized=flag) for flag in (False, True))
         print(f"{name:24} as they are {plain:.3f}   standardised {scaled:.3f}")
 
 

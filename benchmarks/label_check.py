@@ -45,7 +45,7 @@ def features(folder: Path, config: Config, size: int) -> tuple[np.ndarray, np.nd
     examples = [example for example in checked if not example.problem]
     hashes = [example.sha256 for example in examples]
     labels = np.unique([example.label for example in examples], return_inverse=True)[1]
-    return frozen.stored.rows(frozen.stored.places(hashes)), labels, hashes
+    return frozen.stored.rows(frozen.stored.locate(hashes)), labels, hashes
 
 
 def flipped(labels: np.ndarray, share: float, seed: int) -> np.ndarray:

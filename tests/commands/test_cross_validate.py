@@ -16,7 +16,7 @@ from tests.images import split_folders
 from tl_keras.config.loading import load_config
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.evaluation.metrics import wilson_interval
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.workflows import cross_validate as workflow
 
 
@@ -25,7 +25,7 @@ class Made:
     """What `cross_validate` looks at of a fit, for tests that need none."""
 
     run: Path
-    report: Report
+    report: EvaluationRecord
 
 
 @pytest.fixture(scope="module")

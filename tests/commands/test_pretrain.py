@@ -20,7 +20,7 @@ import pytest
 
 from tests.commands.tlk import heed_interrupts
 from tl_keras.evaluation.transfer_gain import TransferGain
-from tl_keras.models.source_model import SourceInfo, read_source_info
+from tl_keras.models.source_model import SourceModelInfo, read_source_model_info
 
 EXACT = ("train.ema=0.9", "train.schedule.kind=plateau", "train.early_stopping=3", "head.dropout=0.3")
 """All that has a state of its own: averaged weights, what callbacks remember, dropout's random numbers."""
@@ -45,7 +45,7 @@ def source(photos, tmp_path_factory) -> Path:
 
 
 def test_a_source_model_has_its_weights_and_says_how_it_was_made(source, photos):
-    info = read_source_info(source / "source.json")
+    info = read_source_model_info(source / "source.json")
     assert (info.backbone, info.options, info.image_size) == ("Tiny", {}, 32)
     assert info.classes == ("blue", "green", "red") and info.data["name"] == photos.name
     metrics = json.loads((source / "metrics.json").read_text())
@@ -144,8 +144,8 @@ def test_stopped_in_the_middle_the_same_command_ends_as_if_it_never_was(
     assert not (unfinished / "source").exists() and len(checkpoints(unfinished)) >= 2
     assert "source is unfinished" in tlk("runs", "--runs-dir", unfinished).err
     if damage:
-        newest = sorted(unfinished.glob(".unfinished/source/phases/*/checkpoints/*.npz"))[-1]
-        os.truncate(newest, newest.stat().st_size // 2)
+        latest = sorted(unfinished.glob(".unfinished/source/phases/*/checkpoints/*.npz"))[-1]
+        os.truncate(latest, latest.stat().st_size // 2)
     done = tlk("pretrain", photos, "--name", "source", *options(unfinished))
     assert done.code == 0, done.err
     assert "going on after an interruption: epoch 2" in done.err and "images in 3 classes" not in done.err
@@ -230,10 +230,10 @@ def test_damaged_checkpoints_do_not_stand_in_the_way_of_new_ones(tlk, source, ph
 
 @pytest.mark.slow
 def test_a_checkpoint_of_another_precision_is_refused(tlk, photos, unfinished):
-    from tl_keras.training.callbacks.checkpoint_state import newest, write
+    from tl_keras.training.callbacks.checkpoint_state import latest, write
 
     folder = next(unfinished.glob(".unfinished/source/phases/*/checkpoints"))
-    state = newest(folder)
+    state = latest(folder)
     assert state is not None
     state.precision, state.epoch = "mixed_float16", 2
     write(folder, state)
@@ -370,16 +370,16 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 
 def test_source_info_survives_the_file(tmp_path):
-    info = SourceInfo(
+    info = SourceModelInfo(
         "Tiny", {"alpha": 0.5}, 32, ("a", "ü"), {"name": "x"}, {"seed": 0}, {"accuracy": 0.5}, "1"
     )
     (tmp_path / "source.json").write_text(info.to_json(), encoding="utf-8")
-    assert read_source_info(tmp_path / "source.json") == info
+    assert read_source_model_info(tmp_path / "source.json") == info
 
 
 def test_a_source_model_is_a_run_like_any_other(tlk, source):
     evaluated = tlk("evaluate", source, "--json")
-    stated = read_source_info(source / "source.json").score["accuracy"]
+    stated = read_source_model_info(source / "source.json").score["accuracy"]
     assert evaluated.code == 0 and json.loads(evaluated.out)["evaluation"]["accuracy"] == stated
     listed = tlk("runs", "--runs-dir", source.parent, "--json")
     assert json.loads(listed.out)[0]["phase"] == "1-pretrain"

@@ -94,10 +94,10 @@ def test_a_fit_that_chooses_its_head_goes_on_with_the_one_it_chose(tlk, photos, 
     (begun / "config.yaml").write_text(shorter)
     # What a kill after the training leaves: the settings that came of those that were asked for.
     shutil.copyfile(begun / "config.yaml", begun.parents[1] / "config.yaml")
-    newest = max(begun.rglob("*.npz"))
+    latest = max(begun.rglob("*.npz"))
     done = tlk(*fit, *where)
     assert done.code == 0, done.err
-    assert "head: " not in done.err and f"epoch {int(newest.stem[:6]) + 1}, batch" in done.err
+    assert "head: " not in done.err and f"epoch {int(latest.stem[:6]) + 1}, batch" in done.err
     assert (tmp_path / "run" / "phases" / "1-head" / "head_search.csv").is_file()
 
 

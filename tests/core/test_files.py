@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tl_keras.core.files import sweep, write_text, written_aside
+from tl_keras.core.files import atomic_write, recover, write_text
 from tl_keras.errors import RunError
 
 
 def test_a_file_replaces_the_old_one_only_when_whole(tmp_path):
     target = tmp_path / "a.txt"
     write_text(target, "old")
-    with pytest.raises(ZeroDivisionError), written_aside(target) as aside:
+    with pytest.raises(ZeroDivisionError), atomic_write(target) as aside:
         aside.write_text("half")
         raise ZeroDivisionError
     assert target.read_text() == "old"
@@ -27,7 +27,7 @@ def test_a_file_replaces_the_old_one_only_when_whole(tmp_path):
 def test_a_folder_replaces_a_folder(tmp_path):
     target = tmp_path / "run"
     for text in ("one", "two"):
-        with written_aside(target) as aside:
+        with atomic_write(target) as aside:
             aside.mkdir()
             (aside / text).write_text(text)
     assert [path.name for path in target.iterdir()] == ["two"]
@@ -35,7 +35,7 @@ def test_a_folder_replaces_a_folder(tmp_path):
 
 
 def test_the_ending_is_kept(tmp_path):
-    with written_aside(tmp_path / "model.keras") as aside:
+    with atomic_write(tmp_path / "model.keras") as aside:
         assert aside.suffix == ".keras"
         aside.touch()
 
@@ -44,7 +44,7 @@ def test_sweeping_takes_only_what_was_left_of_this_name(tmp_path):
     (tmp_path / ".0123abcd.run").mkdir()
     (tmp_path / ".0123abcd.run-2").mkdir()
     (tmp_path / "run").mkdir()
-    sweep(tmp_path / "run")
+    recover(tmp_path / "run")
     assert {path.name for path in tmp_path.iterdir()} == {".0123abcd.run-2", "run"}
 
 

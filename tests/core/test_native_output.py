@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import ModelError
 
 
@@ -16,14 +16,14 @@ def _chatter() -> None:
 
 
 def test_nothing_is_shown_and_the_terminal_comes_back(capfd):
-    with quiet_fd():
+    with suppress_native_output():
         _chatter()
     os.write(1, b"after\n")
     assert capfd.readouterr() == ("after\n", "")
 
 
 def test_what_was_held_back_is_shown_with_an_unexpected_error(capfd):
-    with pytest.raises(ZeroDivisionError), quiet_fd():
+    with pytest.raises(ZeroDivisionError), suppress_native_output():
         _chatter()
         raise ZeroDivisionError
     out, err = capfd.readouterr()
@@ -33,7 +33,7 @@ def test_what_was_held_back_is_shown_with_an_unexpected_error(capfd):
 
 
 def test_our_own_errors_speak_for_themselves(capfd):
-    with pytest.raises(ModelError), quiet_fd():
+    with pytest.raises(ModelError), suppress_native_output():
         _chatter()
         raise ModelError("expected this, found that")
     assert capfd.readouterr() == ("", "")
@@ -41,7 +41,7 @@ def test_our_own_errors_speak_for_themselves(capfd):
 
 def test_debug_shows_everything(capfd, monkeypatch):
     monkeypatch.setenv("TLK_DEBUG", "1")
-    with quiet_fd():
+    with suppress_native_output():
         _chatter()
     assert "native on stdout" in capfd.readouterr().out
 

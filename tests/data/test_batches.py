@@ -14,7 +14,7 @@ from tl_keras.core.geometry import Geometry
 from tl_keras.data.batches import evaluation_batches, training_batches
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import decode
-from tl_keras.data.loaders import Loader, random_box
+from tl_keras.data.loaders import ImageLoader, random_box
 
 GEOMETRY = Geometry(16, 16)
 CLASSES = ("green", "red")
@@ -26,8 +26,8 @@ def examples(tmp_path_factory) -> list[Example]:
     return [Example(str(path), path.parent.name) for path in sorted(folder.rglob("*.jpg"))]
 
 
-def loader(examples, cache_mb=10) -> Loader:
-    return Loader(examples, CLASSES, GEOMETRY, task="multiclass", cache_mb=cache_mb)
+def loader(examples, cache_mb=10) -> ImageLoader:
+    return ImageLoader(examples, CLASSES, GEOMETRY, task="multiclass", cache_mb=cache_mb)
 
 
 def epochs_of(dataset, steps: int) -> list[np.ndarray]:
@@ -65,9 +65,9 @@ def test_every_epoch_has_every_image_once_in_another_order(examples):
 
 
 def test_the_parts_of_workers_are_the_batch_of_one_process(examples):
-    def images(part, held):
+    def images(shard, held):
         batches = training_batches(
-            held, AugmentConfig(), batch_size=4, epochs=2, seed=7, replicas=2, part=part
+            held, AugmentConfig(), batch_size=4, epochs=2, seed=7, replicas=2, shard=shard
         )
         return [batch[0].numpy() for batch in batches]
 
@@ -89,7 +89,7 @@ def test_workers_change_the_same_image_in_ways_of_their_own(examples):
             epochs=1,
             seed=0,
             replicas=2,
-            part=(number, 2),
+            shard=(number, 2),
         )
         for number in range(2)
     ]
@@ -119,7 +119,7 @@ def test_example_weights_follow_mixed_targets(examples):
 def test_multilabel_targets(examples):
     labels = ["green", "red", "green|red", ""]
     mixed = [Example(e.path, label) for e, label in zip(examples, labels, strict=False)]
-    held = Loader(mixed, CLASSES, GEOMETRY, task="multilabel", cache_mb=0)
+    held = ImageLoader(mixed, CLASSES, GEOMETRY, task="multilabel", cache_mb=0)
     np.testing.assert_array_equal(held.targets(np.arange(4)), [[1, 0], [0, 1], [1, 1], [0, 0]])
 
 

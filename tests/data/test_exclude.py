@@ -14,45 +14,45 @@ from tl_keras.data.example import Example
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.data.sources.read import read_source
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.runs.settings import with_absolute_paths
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def source(tmp_path: Path) -> ImageSource:
     examples = [Example(str(tmp_path / f"{n}.jpg"), label) for n, label in enumerate(["cat", "dog", "cow"])]
-    return Source(tuple(examples), ("cat", "cow", "dog"))
+    return ImageSource(tuple(examples), ("cat", "cow", "dog"))
 
 
-def applied(source: Source, folder: Path, text: str, **options: Any) -> Source:
+def applied(source: ImageSource, folder: Path, text: str, **options: Any) -> ImageSource:
     file = folder / "issues.csv"
     file.write_text(text, encoding="utf-8")
     return apply_exclusions(source, file, **options)
 
 
-def refused(source: Source, folder: Path, text: str, **options: Any) -> str:
+def refused(source: ImageSource, folder: Path, text: str, **options: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         applied(source, folder, text, **options)
     assert len(str(caught.value).splitlines()) <= 4
     return str(caught.value)
 
 
-def state(source: Source) -> list[tuple[str, str]]:
+def state(source: ImageSource) -> list[tuple[str, str]]:
     return [(example.label, example.problem) for example in source.examples]
 
 
 OUT = "excluded by issues.csv"
 
 
-def test_a_list_of_paths(source: Source, tmp_path: Path) -> None:
+def test_a_list_of_paths(source: ImageSource, tmp_path: Path) -> None:
     changed = applied(source, tmp_path, f"path,reason\n0.jpg,blurred\n{tmp_path / '2.jpg'},dark\n")
     assert state(changed) == [("cat", OUT), ("dog", ""), ("cow", OUT)]
     assert changed.classes == ("dog",)
     assert changed.remarks == ("2 images left out and 0 relabelled by issues.csv",)
 
 
-def test_actions(source: Source, tmp_path: Path) -> None:
+def test_actions(source: ImageSource, tmp_path: Path) -> None:
     text = "kind;path;action;new_label\nx;0.jpg;Exclude;\nx;1.jpg;keep;\ny;1.jpg;;\nx;2.jpg;relabel; bird \n"
     changed = applied(source, tmp_path, text)
     assert state(changed) == [("cat", OUT), ("dog", ""), ("bird", "")]
@@ -60,28 +60,28 @@ def test_actions(source: Source, tmp_path: Path) -> None:
     assert changed.remarks == ("1 image left out and 1 relabelled by issues.csv",)
 
 
-def test_nothing_to_do(source: Source, tmp_path: Path) -> None:
+def test_nothing_to_do(source: ImageSource, tmp_path: Path) -> None:
     assert applied(source, tmp_path, "path,action\n0.jpg,\n1.jpg,keep\nnone.jpg,\n,\n") == source
 
 
-def test_several_rows_about_one_image(source: Source, tmp_path: Path) -> None:
+def test_several_rows_about_one_image(source: ImageSource, tmp_path: Path) -> None:
     changed = applied(source, tmp_path, "path,action\n0.jpg,\n0.jpg,exclude\n0.jpg,keep\n./0.jpg,exclude\n")
     assert state(changed)[0] == ("cat", OUT)
 
 
-def test_the_order_of_classes_that_has_a_meaning(source: Source, tmp_path: Path) -> None:
+def test_the_order_of_classes_that_has_a_meaning(source: ImageSource, tmp_path: Path) -> None:
     text = "path,action,new_label\n0.jpg,exclude,\n2.jpg,relabel,ant\n"
     assert applied(source, tmp_path, text, ordered=True).classes == ("dog", "ant")
 
 
-def test_several_labels(source: Source, tmp_path: Path) -> None:
+def test_several_labels(source: ImageSource, tmp_path: Path) -> None:
     text = "path,action,new_label\n0.jpg,relabel,dog| cat |\n"
     changed = applied(source, tmp_path, text, multilabel=True)
     assert changed.examples[0].labels == ("cat", "dog")
     assert "'dog| cat |' names several classes" in refused(source, tmp_path, text)
 
 
-def test_paths_that_are_not_there(source: Source, tmp_path: Path) -> None:
+def test_paths_that_are_not_there(source: ImageSource, tmp_path: Path) -> None:
     changed = applied(source, tmp_path, "path,action\nx.jpg,exclude\ny.jpg,keep\n")
     assert [finding.kind for finding in changed.findings] == [kinds.UNMATCHED_EXCLUSIONS]
     assert f"1 path in issues.csv not among the images: '{tmp_path / 'x.jpg'}'" in changed.remarks[0]
@@ -108,13 +108,13 @@ def test_paths_that_are_not_there(source: Source, tmp_path: Path) -> None:
         ("", "no column 'path'"),
     ],
 )
-def test_errors(source: Source, tmp_path: Path, text: str, expected: str) -> None:
+def test_errors(source: ImageSource, tmp_path: Path, text: str, expected: str) -> None:
     message = refused(source, tmp_path, text)
     assert message.startswith("data.exclude: ")
     assert expected in message
 
 
-def test_a_table_that_cannot_be_read(source: Source, tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read(source: ImageSource, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not found"):
         apply_exclusions(source, tmp_path / "none.csv")
     with pytest.raises(DataError, match="quotation mark"):
@@ -122,7 +122,7 @@ def test_a_table_that_cannot_be_read(source: Source, tmp_path: Path) -> None:
 
 
 class TestReadSource:
-    def read(self, data: Path, rows: str, **changes: Any) -> Source:
+    def read(self, data: Path, rows: str, **changes: Any) -> ImageSource:
         (data.parent / "issues.csv").write_text(f"path,action,new_label\n{rows}", encoding="utf-8")
         exclude = str(data.parent / "issues.csv")
         return read_source(DataConfig(source=str(data), exclude=exclude), **changes)

@@ -14,25 +14,25 @@ from hypothesis import strategies as st
 
 from tests.images import class_folders, split_folders
 from tl_keras.config.schema import DataConfig
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.read import read_source, require_no_errors
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError, DataError
 
 links = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-KINDS = {kind.name: kind for kind in vars(kinds).values() if isinstance(kind, Kind)}
+KINDS = {kind.name: kind for kind in vars(kinds).values() if isinstance(kind, FindingKind)}
 
 
-def inspect(source: Path | str, **changes: Any) -> Source:
+def inspect(source: Path | str, **changes: Any) -> ImageSource:
     return read_source(DataConfig(source=str(source), **changes), for_training=False)
 
 
-def found(source: Source, kind: Kind) -> list[Finding]:
+def found(source: ImageSource, kind: FindingKind) -> list[Finding]:
     return [finding for finding in source.findings if finding.kind == kind]
 
 
-def only(source: Source, kind: Kind) -> Finding:
+def only(source: ImageSource, kind: FindingKind) -> Finding:
     """Return the one finding, and see that there is no other of any kind."""
     assert [finding.kind.name for finding in source.findings] == [kind.name]
     return source.findings[0]
@@ -51,12 +51,12 @@ def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
     return file
 
 
-def labels(source: Source) -> Counter[str]:
+def labels(source: ImageSource) -> Counter[str]:
     return Counter(example.label for example in source.examples)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_kinds_are_worded_alike(kind: Kind) -> None:
+def test_kinds_are_worded_alike(kind: FindingKind) -> None:
     assert kind.title[0].islower()
     assert not kind.title.endswith(".")
     assert kind.meaning[0].isupper() and kind.meaning.endswith(".") and kind.fit.endswith(".")
@@ -66,7 +66,7 @@ def test_kinds_are_worded_alike(kind: Kind) -> None:
 
 def test_names_of_kinds_are_the_names_of_constants() -> None:
     assert {name.upper() for name in KINDS} == {
-        name for name, kind in vars(kinds).items() if isinstance(kind, Kind)
+        name for name, kind in vars(kinds).items() if isinstance(kind, FindingKind)
     }
 
 
@@ -287,7 +287,7 @@ class TestRows:
             ("1.jpg,cat\n2.jpg,dog\n1.jpg,dog\n2.jpg,cat", kinds.CONFLICTING_LABELS, [4, 5], "12"),
         ],
     )
-    def test_labels(self, rows: str, kind: Kind, lines: list[int], left: str, tmp_path: Path) -> None:
+    def test_labels(self, rows: str, kind: FindingKind, lines: list[int], left: str, tmp_path: Path) -> None:
         file = table(tmp_path, f"path,label\n{rows}\n")
         source = inspect(file)
         assert {finding.kind for finding in source.findings} == {kind}
@@ -305,7 +305,7 @@ class TestRows:
             ("1.jpg,cat,train,b\n3.jpg,cat,val,\n", kinds.CONFLICTING_GROUPS, [6]),
         ],
     )
-    def test_splits_and_groups(self, rows: str, kind: Kind, lines: list[int], tmp_path: Path) -> None:
+    def test_splits_and_groups(self, rows: str, kind: FindingKind, lines: list[int], tmp_path: Path) -> None:
         start = (
             "path,label,split,group\n1.jpg,cat,train,a\n2.jpg,dog,train,\n3.jpg,cat,val,\n4.jpg,dog,val,\n"
         )
@@ -511,7 +511,7 @@ def test_a_message_has_the_first_error_and_how_many_there_are() -> None:
     first = Finding(kinds.EMPTY_LABELS, "a.csv", "the first")
     findings = (first, replace(first, detail="2"), Finding(kinds.EMPTY_PATHS, "a.csv", "3"))
     with pytest.raises(DataError) as caught:
-        require_no_errors(Source((), (), findings), "my data.csv")
+        require_no_errors(ImageSource((), (), findings), "my data.csv")
     assert str(caught.value) == (
         "the first\nAnd 1 more and 1 of other kinds; all of them: tlk inspect 'my data.csv'"
     )

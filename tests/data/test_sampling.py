@@ -11,13 +11,13 @@ import tensorflow as tf
 from tl_keras.config.schema import AugmentConfig
 from tl_keras.data.batches import steps_per_epoch, training_batches
 from tl_keras.data.example import Example
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.data.sampling import BalancedDraws
 
 LABELS = ["ant"] * 2 + ["bee"] * 20 + ["cat"] * 5
 
 
-class RowNumbers(Labelled):
+class RowNumbers(Loader):
     """Gives the numbers of the rows that it is asked for."""
 
     def __init__(self, labels: list[str], views: int = 1) -> None:

@@ -18,7 +18,7 @@ from tl_keras.core.geometry import Geometry
 from tl_keras.data.checking import check
 from tl_keras.data.listing import image_files
 from tl_keras.data.sources.read import read_source
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError, DataError
 
 
@@ -29,7 +29,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
-def read(source: Path | str, **settings: Any) -> Source:
+def read(source: Path | str, **settings: Any) -> ImageSource:
     return read_source(DataConfig(source=str(source), **settings))
 
 
@@ -41,7 +41,7 @@ def refused(source: Path | str, **settings: Any) -> str:
     return message
 
 
-def names(source: Source) -> list[tuple[str, str, str]]:
+def names(source: ImageSource) -> list[tuple[str, str, str]]:
     return [(Path(example.path).name, example.label, example.split) for example in source.examples]
 
 

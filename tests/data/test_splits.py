@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tl_keras.config.schema import DataConfig, SplitConfig
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.splits import assign_splits, leaked, position
+from tl_keras.data.splits import assign_splits, leaked, split_position
 from tl_keras.errors import ConfigError, DataError
 
 SHARES = DataConfig()
@@ -202,7 +202,7 @@ def test_groups_never_straddle(seed: int, size: int) -> None:
     found = assign_splits(grouped(images("a", range(100)), size) + images("b", range(50)), SHARES, seed)
     homes = defaultdict(set)
     for example in found:
-        homes[example.unit].add(example.split)
+        homes[example.split_unit].add(example.split)
     assert all(len(splits) == 1 for splits in homes.values())
     assert placed(found) == {(label, split) for label in "ab" for split in SPLITS}
 
@@ -251,6 +251,6 @@ def test_relatives_in_train_are_leaks() -> None:
 
 
 def test_the_place_of_an_image_is_the_same_on_every_machine_for_ever() -> None:
-    assert position(digest("an image"), 0) == 0.18985667552095364
-    assert position(digest("an image"), 7) == 0.03959235221480739
-    assert position("patient 12 与", 0) == 0.8174929065834711
+    assert split_position(digest("an image"), 0) == 0.18985667552095364
+    assert split_position(digest("an image"), 7) == 0.03959235221480739
+    assert split_position("patient 12 与", 0) == 0.8174929065834711

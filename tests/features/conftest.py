@@ -25,9 +25,9 @@ def trunk(alive):
 
 @pytest.fixture(scope="session")
 def extractor(trunk):
-    from tl_keras.features.extractor import Extractor
+    from tl_keras.features.extractor import FeatureExtractor
 
-    return Extractor(trunk, {"network": "test"}, "float32")
+    return FeatureExtractor(trunk, {"network": "test"}, "float32")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from tl_keras.features.budget import clear, lock_of, make_room, stored_features
+from tl_keras.features.budget import clear, evict_until_fits, lock_of, stored_features
 from tl_keras.features.store import open_store
 
 
@@ -38,18 +38,18 @@ def test_they_are_listed_newest_first_with_size_and_rows(tmp_path):
 
 
 def test_the_least_recently_used_go_first_and_no_more_than_needed(three, tmp_path):
-    assert make_room(tmp_path, 40_000, 140_000, keep=[])
+    assert evict_until_fits(tmp_path, 40_000, 140_000, keep=[])
     assert [folder.exists() for folder in three] == [False, True, True]
 
 
 def test_what_is_in_use_stays(three, tmp_path):
-    assert make_room(tmp_path, 40_000, 140_000, keep=[three[0]])
+    assert evict_until_fits(tmp_path, 40_000, 140_000, keep=[three[0]])
     assert [folder.exists() for folder in three] == [True, False, True]
 
 
 def test_what_another_process_fills_stays(three, tmp_path):
     with FileLock(lock_of(three[0], "images").lock_file):
-        assert make_room(tmp_path, 40_000, 140_000, keep=[])
+        assert evict_until_fits(tmp_path, 40_000, 140_000, keep=[])
     assert [folder.exists() for folder in three] == [True, False, True]
 
 
@@ -62,13 +62,13 @@ def test_strange_folders_are_listed_and_cleared(tmp_path):
 
 
 def test_what_never_fits_removes_nothing(three, tmp_path):
-    assert not make_room(tmp_path, 200_000, 140_000, keep=[])
+    assert not evict_until_fits(tmp_path, 200_000, 140_000, keep=[])
     assert all(folder.exists() for folder in three)
 
 
 @pytest.mark.usefixtures("three")
 def test_a_disk_that_is_too_small(tmp_path):
-    assert not make_room(tmp_path, 2**60, 2**61, keep=[])
+    assert not evict_until_fits(tmp_path, 2**60, 2**61, keep=[])
     assert len(stored_features(tmp_path)) == 3, "what would not have been enough was not removed"
 
 

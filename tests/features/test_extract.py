@@ -20,7 +20,7 @@ from tests.images import encoded, noisy_image
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import decode
 from tl_keras.features.extract import extract
-from tl_keras.features.extractor import Extractor
+from tl_keras.features.extractor import FeatureExtractor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +30,7 @@ def run(examples, extractor, store):
 
 
 def rows_of(store, examples) -> np.ndarray:
-    return store.rows(store.places([example.sha256 for example in examples]))
+    return store.read(store.locate([example.sha256 for example in examples]))
 
 
 class Counting:
@@ -105,7 +105,7 @@ def test_an_interruption_keeps_what_is_done(examples, extractor, tmp_path):
 
 def test_float16_rounds_and_refuses_what_it_cannot_hold(trunk, examples):
     pixels = np.stack([decode(example.path, GEOMETRY) for example in examples[:3]])
-    exact, rounded = (Extractor(trunk, {}, dtype)(pixels) for dtype in ("float32", "float16"))
+    exact, rounded = (FeatureExtractor(trunk, {}, dtype)(pixels) for dtype in ("float32", "float16"))
     assert rounded.dtype == np.float16
     np.testing.assert_allclose(rounded, exact, rtol=1e-3, atol=1e-5)
     import keras
@@ -114,7 +114,7 @@ def test_float16_rounds_and_refuses_what_it_cannot_hold(trunk, examples):
 
     huge = keras.Model(trunk.input, trunk.output * 1e6)
     with pytest.raises(ModelError, match="float16 ends at 65504"):
-        Extractor(huge, {}, "float16")(pixels)
+        FeatureExtractor(huge, {}, "float16")(pixels)
 
 
 def test_the_fingerprint_follows_the_weights(trunk, extractor):
@@ -122,9 +122,9 @@ def test_the_fingerprint_follows_the_weights(trunk, extractor):
 
     twin = keras.models.clone_model(trunk)
     twin.set_weights(trunk.get_weights())
-    assert Extractor(twin, {"network": "test"}, "float32").about == extractor.about
+    assert FeatureExtractor(twin, {"network": "test"}, "float32").about == extractor.about
     twin.weights[-1].assign(twin.weights[-1] + 1)
-    assert Extractor(twin, {"network": "test"}, "float32").about != extractor.about
+    assert FeatureExtractor(twin, {"network": "test"}, "float32").about != extractor.about
 
 
 CHILD = """

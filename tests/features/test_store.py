@@ -35,7 +35,7 @@ def filled(folder: Path | None, chunks: tuple[range, ...] = (range(5), range(5, 
 
 
 def read(store: Store, numbers: list[int]) -> np.ndarray:
-    return store.rows(store.places([digest(n) for n in numbers]))
+    return store.read(store.locate([digest(n) for n in numbers]))
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
@@ -139,8 +139,8 @@ def test_every_value_of_a_fingerprint_counts():
 
 def test_runs_are_remembered_once(tmp_path):
     store = open_store(tmp_path, {"a": 1}, SHAPE, DTYPE)
-    store.note_use(Path("/runs/never"))
+    store.remember_user(Path("/runs/never"))
     store.add([digest(1)], row(1)[None])
     for run in ("/runs/我的 run", "/runs/b", "/runs/b"):
-        store.note_use(Path(run))
+        store.remember_user(Path(run))
     assert runs_of(tmp_path / fingerprint({"a": 1})) == ["/runs/我的 run", "/runs/b"]

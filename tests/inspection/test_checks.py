@@ -16,7 +16,7 @@ from tl_keras.config.loading import load_config
 from tl_keras.data.example import Example
 from tl_keras.data.images.facts import FACTS
 from tl_keras.inspection.checks import file_findings
-from tl_keras.inspection.examine import Examined
+from tl_keras.inspection.examine import ExaminedImages
 from tl_keras.inspection.result import Inspection
 from tl_keras.workflows.inspect import inspect
 
@@ -63,7 +63,7 @@ def test_every_reason_has_its_kind() -> None:
         "some reason of tomorrow": "unreadable",
     }
     examples = tuple(Example(f"/{n}.jpg", "a", problem=reason) for n, reason in enumerate(reasons))
-    found = file_findings(Examined(examples, np.zeros(len(reasons), FACTS)), 32, "data")
+    found = file_findings(ExaminedImages(examples, np.zeros(len(reasons), FACTS)), 32, "data")
     assert [finding.kind.name for finding in found] == list(reasons.values())
 
 

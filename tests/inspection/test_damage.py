@@ -22,7 +22,7 @@ from tl_keras.errors import BadImage
 from tl_keras.inspection.copies import inspected
 from tl_keras.workflows.inspect import inspect
 
-WHOLE = whole_files()
+SINGLE_SHARD = whole_files()
 LIMIT = 1e6
 GEOMETRIES = (Geometry(32, 32, "crop"), Geometry(8, 8, "squash"), Geometry(64, 24, "pad"))
 
@@ -38,22 +38,22 @@ def verdict(data: bytes) -> str:
     return ""
 
 
-@pytest.mark.parametrize("name", sorted(WHOLE))
+@pytest.mark.parametrize("name", sorted(SINGLE_SHARD))
 def test_whole_files_are_readable(name: str) -> None:
-    assert verdict(WHOLE[name]) == ""
+    assert verdict(SINGLE_SHARD[name]) == ""
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"", *(data[:40] for data in WHOLE.values())]))
+@given(st.binary(max_size=300), st.sampled_from([b"", *(data[:40] for data in SINGLE_SHARD.values())]))
 @settings(max_examples=300)
 def test_random_bytes(noise: bytes, start: bytes) -> None:
     verdict(start + noise)
 
 
-@pytest.mark.parametrize("name", sorted(WHOLE))
+@pytest.mark.parametrize("name", sorted(SINGLE_SHARD))
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60)
 def test_damage_is_found_by_all_or_by_none(name: str, seed: int) -> None:
-    data = damaged(WHOLE[name], np.random.default_rng(seed))
+    data = damaged(SINGLE_SHARD[name], np.random.default_rng(seed))
     reason = verdict(data)
     assume(not reason.startswith("more than"))
     for geometry in GEOMETRIES:
@@ -68,13 +68,13 @@ def test_a_folder_of_damaged_files_is_inspected_and_prepared_alike(tmp_path, mon
     monkeypatch.setenv("TLK_CACHE", str(tmp_path / "cache"))
     data = class_folders(tmp_path / "data")
     rng = np.random.default_rng(0)
-    for name, whole in WHOLE.items():
+    for name, whole in SINGLE_SHARD.items():
         for number in range(6):
             (data / "red" / f"{number}_{name}").write_bytes(damaged(whole, rng))
     done = inspect(data, load_config(overrides={"data.image_size": 32}), issues=tmp_path / "issues.csv")
     found = done.inspection
     broken = {finding.path for finding in found.findings if finding.kind.severity == "error"}
-    assert found.images == 16 + 6 * len(WHOLE) and found.images - found.readable == len(broken) > 20
+    assert found.images == 16 + 6 * len(SINGLE_SHARD) and found.images - found.readable == len(broken) > 20
     with (tmp_path / "issues.csv").open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == len(found.findings)
     checked = inspected(read_source(DataConfig(source=str(data))).examples, Config())
@@ -92,7 +92,7 @@ def test_any_name_of_a_class_and_of_a_file(tmp_path_factory, label: str, name: s
     root = tmp_path_factory.mktemp("names")
     data = class_folders(root / "data", per_class=1)
     (data / label).mkdir(exist_ok=True)
-    (data / label / f"{name}.jpg").write_bytes(WHOLE["baseline.jpg"])
+    (data / label / f"{name}.jpg").write_bytes(SINGLE_SHARD["baseline.jpg"])
     found = inspect(data, load_config(overrides={"data.image_size": 8}), issues=root / "i.csv").inspection
     if not label.startswith(".") and not name.startswith(".") and label not in ("red", "green"):
         assert found.images == 3 or found.severities["error"] or "unnameable_files" in found.by_kind()
@@ -100,6 +100,6 @@ def test_any_name_of_a_class_and_of_a_file(tmp_path_factory, label: str, name: s
 
 def test_a_path_as_long_as_they_get(tmp_path: Path) -> None:
     data = class_folders(tmp_path / "data", per_class=3)
-    (data / "red" / f"{'x' * 251}.jpg").write_bytes(WHOLE["baseline.jpg"])
+    (data / "red" / f"{'x' * 251}.jpg").write_bytes(SINGLE_SHARD["baseline.jpg"])
     found = inspect(data, load_config(overrides={"data.image_size": 8}), issues=tmp_path / "i.csv").inspection
     assert found.images == found.readable == 7

@@ -10,7 +10,7 @@ from tests.models import enliven
 from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import build_classifier
-from tl_keras.models.freeze_boundary import cut_at_boundary
+from tl_keras.models.freeze_boundary import split_at_freeze_boundary
 from tl_keras.models.unfreezing import unfreeze
 
 CLASSES = 4
@@ -42,35 +42,37 @@ def images(count: int, size: int) -> np.ndarray:
 def test_the_highest_place_below_everything_that_trains(backbone, where, size, place):
     classifier = classifier_of(backbone, size)
     unfreeze(classifier, find(backbone), where)
-    cut = cut_at_boundary(classifier)
+    cut = split_at_freeze_boundary(classifier)
     assert cut is not None and cut.layer == place
-    assert not cut.lower.trainable_variables
-    trained = [{v.path for v in model.trainable_variables} for model in (cut.upper, classifier)]
+    assert not cut.frozen.trainable_variables
+    trained = [{v.path for v in model.trainable_variables} for model in (cut.trainable, classifier)]
     assert trained[0] == trained[1]
     pixels = images(3, size)
     whole = classifier(pixels, training=False)
-    np.testing.assert_allclose(cut.upper(cut.lower(pixels)), whole, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(cut.trainable(cut.frozen(pixels)), whole, rtol=1e-5, atol=1e-7)
 
 
 def test_where_all_trains_there_is_nothing_to_cut_off():
     classifier = classifier_of("Tiny", 32)
     unfreeze(classifier, find("Tiny"), "all")
-    assert cut_at_boundary(classifier) is None
+    assert split_at_freeze_boundary(classifier) is None
 
 
 def test_where_only_the_head_trains_all_of_the_backbone_is_below():
     classifier = classifier_of("MobileNet", 32, alpha=0.25)
     unfreeze(classifier, find("MobileNet"), "none")
-    cut, pixels = cut_at_boundary(classifier), images(3, 32)
+    cut, pixels = split_at_freeze_boundary(classifier), images(3, 32)
     assert cut is not None and cut.layer == "conv_pw_13_relu"
-    np.testing.assert_allclose(cut.upper(cut.lower(pixels)), classifier(pixels), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(cut.trainable(cut.frozen(pixels)), classifier(pixels), rtol=1e-5, atol=1e-7)
 
 
 def test_a_boundary_without_activations_below_is_found_in_front_of_batchnorm_that_trains():
     classifier = classifier_of("MobileNet", 32, alpha=0.25)
     unfreeze(classifier, find("MobileNet"), "from:conv_13", affine=True)
-    cut = cut_at_boundary(classifier)
-    assert cut is not None and not cut.lower.trainable_variables and len(cut.upper.trainable_variables) > 4
+    cut = split_at_freeze_boundary(classifier)
+    assert (
+        cut is not None and not cut.frozen.trainable_variables and len(cut.trainable.trainable_variables) > 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,11 +90,11 @@ def test_training_above_the_boundary_gives_the_weights_of_training_the_whole(bac
     start = classifier.get_weights()
     targets = np.eye(CLASSES, dtype=np.float32)[np.arange(16) % CLASSES]
     unfreeze(classifier, find(backbone), where)
-    cut = cut_at_boundary(classifier)
+    cut = split_at_freeze_boundary(classifier)
     assert cut is not None
-    activations = np.asarray(cut.lower(pixels, training=False))
+    activations = np.asarray(cut.frozen(pixels, training=False))
     ended = []
-    for model, rows in ((classifier, pixels), (cut.upper, activations)):
+    for model, rows in ((classifier, pixels), (cut.trainable, activations)):
         classifier.set_weights(start)
         # At higher rates the kinks of ReLU turn rounding into something larger, in either way of training.
         optimizer = keras.optimizers.SGD(1e-4, momentum=0.9)
@@ -100,7 +102,7 @@ def test_training_above_the_boundary_gives_the_weights_of_training_the_whole(bac
         model.fit(rows, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
         ended.append(classifier.get_weights())
     moved = [np.abs(whole - before).max() for before, whole in zip(start, ended[0], strict=True)]
-    apart = [np.abs(whole - upper).max() for whole, upper in zip(*ended, strict=True)]
+    apart = [np.abs(whole - trainable).max() for whole, trainable in zip(*ended, strict=True)]
     assert 4 < np.count_nonzero(moved) < len(start)
     assert max(apart) < 1e-3 * max(moved)
     assert all(a == 0 for a, m in zip(apart, moved, strict=True) if m == 0)

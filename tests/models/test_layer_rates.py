@@ -9,7 +9,7 @@ from tl_keras.config.schema import HeadConfig, ModelConfig
 from tl_keras.errors import ConfigError
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import build_classifier
-from tl_keras.models.freeze_boundary import cut_at_boundary
+from tl_keras.models.freeze_boundary import split_at_freeze_boundary
 from tl_keras.models.layer_rates import describe_training, layer_rates
 from tl_keras.models.unfreezing import unfreeze
 
@@ -58,7 +58,7 @@ def test_an_unknown_block_is_refused(tiny: keras.Model) -> None:
 def test_paths_are_those_of_the_upper_part_and_of_the_loaded_model(tiny: keras.Model, tmp_path: Path) -> None:
     rates = layer_rates(tiny, TINY, learning_rate=1.0, decay=0.5)
     unfreeze(tiny, TINY, "block3", affine=True)
-    cut = cut_at_boundary(tiny)
+    cut = split_at_freeze_boundary(tiny)
     assert cut is not None and cut.upper.trainable_variables
     assert {weight.path for weight in cut.upper.trainable_variables} < set(rates.factors)
     tiny.save(tmp_path / "model.keras")

@@ -20,7 +20,7 @@ from tl_keras.errors import ConfigError, ModelError
 from tl_keras.models.backbone import build_base
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import build_classifier
-from tl_keras.models.source_model import read_source_info
+from tl_keras.models.source_model import read_source_model_info
 from tl_keras.models.tiny import WEIGHTS
 
 CIFAR10 = SHARED / "datasets" / "cifar10.tar.gz"
@@ -35,7 +35,7 @@ def features(pixels: np.ndarray, weights: str) -> np.ndarray:
 
 def test_the_shipped_files_are_small_and_say_how_they_were_made():
     assert sum(file.stat().st_size for file in WEIGHTS.parent.iterdir()) <= 2 * 10**6
-    info = read_source_info(WEIGHTS.with_name("source.json"))
+    info = read_source_model_info(WEIGHTS.with_name("source.json"))
     assert (info.backbone, info.image_size, len(info.classes)) == ("Tiny", 32, 10)
     assert info.data["name"] == "cifar10" and info.score["split"] == "test"
     assert info.score["images"] == 10_000 and info.score["accuracy"] > 0.85
@@ -44,7 +44,7 @@ def test_the_shipped_files_are_small_and_say_how_they_were_made():
 def test_the_recipe_in_configs_is_the_one_that_they_were_made_with():
     file = Path(__file__).parents[2] / "configs" / "pretrain_cifar10.yaml"
     recipe = load_config(file, base=pretraining_defaults())
-    stated = read_source_info(WEIGHTS.with_name("source.json")).recipe
+    stated = read_source_model_info(WEIGHTS.with_name("source.json")).recipe
     for section in ("head", "augment", "train"):
         settings = getattr(recipe, section)
         assert settings == type(settings).model_validate(stated[section])
@@ -72,7 +72,7 @@ def test_a_linear_model_on_its_features_gets_near_the_stated_accuracy():
     pixels, labels = cifar10(1000)
     found = {split: features(pixels[split], "pretrained") for split in pixels}
     fitted = LogisticRegression(max_iter=2000).fit(found["train"], labels["train"])
-    stated = read_source_info(WEIGHTS.with_name("source.json")).score["accuracy"]
+    stated = read_source_model_info(WEIGHTS.with_name("source.json")).score["accuracy"]
     assert fitted.score(found["test"], labels["test"]) == pytest.approx(stated, abs=0.04)
 
 

@@ -14,7 +14,7 @@ from tl_keras.errors import ConfigError
 from tl_keras.models.backbones import find
 from tl_keras.models.blocks import blocks_of
 from tl_keras.models.classifier import backbone_of, build_classifier
-from tl_keras.models.unfreezing import choose, train_only, unfreeze
+from tl_keras.models.unfreezing import resolve_unfreeze, set_trainable, unfreeze
 
 MOBILENET = find("MobileNetV2")
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
@@ -102,7 +102,7 @@ def test_growing_and_shrinking_leaves_no_trace(mobilenet: keras.Model) -> None:
         ({"Conv1"}, 3),
     ]
     for layers, trained in stages:
-        train_only(mobilenet, layers)
+        set_trainable(mobilenet, layers)
         assert set(training_layers(mobilenet)) == layers - {"Conv_1_bn"}
         assert len(mobilenet.trainable_variables) == trained
     assert frozen_head.trainable
@@ -124,12 +124,12 @@ def test_growing_and_shrinking_leaves_no_trace(mobilenet: keras.Model) -> None:
     ],
 )
 def test_what_each_form_means(mobilenet: keras.Model, where: str | list[str], names: list[str]) -> None:
-    assert choose(mobilenet, MOBILENET, where) == set(names)
+    assert resolve_unfreeze(mobilenet, MOBILENET, where) == set(names)
 
 
 def test_batchnorm_is_chosen_only_with_affine(mobilenet: keras.Model) -> None:
-    assert choose(mobilenet, MOBILENET, "Conv_1", affine=True) == {"Conv_1", "Conv_1_bn"}
-    assert choose(mobilenet, MOBILENET, ["Conv_1_bn"], affine=True) == {"Conv_1_bn"}
+    assert resolve_unfreeze(mobilenet, MOBILENET, "Conv_1", affine=True) == {"Conv_1", "Conv_1_bn"}
+    assert resolve_unfreeze(mobilenet, MOBILENET, ["Conv_1_bn"], affine=True) == {"Conv_1_bn"}
 
 
 def test_blocks_are_counted_that_own_weights_which_may_train() -> None:

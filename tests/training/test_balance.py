@@ -11,11 +11,11 @@ import pytest
 
 from tests.training.heads.test_search import Made, settings
 from tl_keras.data.class_weights import balancing_weights, require_known_classes
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.errors import ConfigError
 from tl_keras.training.distributed.devices import plan_devices
 from tl_keras.training.heads.search import _parts, search_head
-from tl_keras.training.spec import Lesson
+from tl_keras.training.spec import TrainSpec
 from tl_keras.training.trainer import train_phase
 
 CLASSES = ("ant", "bee", "cat")
@@ -25,7 +25,7 @@ def telling_nothing(*counts: int) -> Made:
     """Return features by which no class can be told, so that only what classes count decides."""
     labels = [name for name, count in zip(CLASSES, counts, strict=True) for _ in range(count)]
     data = Made(np.zeros((len(labels), 2)), labels)
-    Labelled.__init__(data, data.examples, CLASSES, "multiclass")  # also classes that have no images
+    Loader.__init__(data, data.examples, CLASSES, "multiclass")  # also classes that have no images
     return data
 
 
@@ -40,7 +40,7 @@ def learnt(folder: Path, val: Sequence[int], **overrides) -> np.ndarray:
     config = settings(train__learning_rate=0.03, train__epochs=40, train__batch_size=30, **overrides)
     judge = telling_nothing(*val)
     device = plan_devices(config.runtime)
-    train_phase(Lesson(model, DATA, judge, config, config.train, device, short_steps=True), folder)
+    train_phase(TrainSpec(model, DATA, judge, config, config.train, device, short_steps=True), folder)
     return model(np.zeros((1, 2)))[0].numpy()
 
 

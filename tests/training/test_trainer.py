@@ -13,16 +13,16 @@ import tensorflow as tf
 from tl_keras.config.schema import Config, FinetuneConfig, PhaseConfig, RuntimeConfig, ScheduleConfig
 from tl_keras.core.types import Indices
 from tl_keras.data.example import Example
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.errors import ConfigError, TrainingError
 from tl_keras.training.distributed.devices import plan_devices
-from tl_keras.training.spec import Lesson, PhaseResult
+from tl_keras.training.spec import PhaseResult, TrainSpec
 from tl_keras.training.trainer import train_phase
 
 CLASSES = ("a", "b")
 
 
-class Rows(Labelled):
+class Rows(Loader):
     """32 rows of two numbers, of which no more than `at_once` fit into memory."""
 
     def __init__(self, at_once: int = 32) -> None:
@@ -52,7 +52,7 @@ def trained(
     phase = own(**{"epochs": 3, "schedule": ScheduleConfig(kind="constant"), "optimizer": "sgd", **settings})
     device = plan_devices(RuntimeConfig(strategy="none"))
     rows, val = Rows(at_once), Rows(at_once)
-    result = train_phase(Lesson(model, rows, val, Config(), phase, device), folder)
+    result = train_phase(TrainSpec(model, rows, val, Config(), phase, device), folder)
     return result, model.get_weights()
 
 

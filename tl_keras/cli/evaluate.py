@@ -20,9 +20,9 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
 
     Writes metrics.json and predictions.csv, the surest mistakes first.
     """
-    from tl_keras.runs.folder import open_run
+    from tl_keras.runs.folder import find_run
 
-    open_run(run)
+    find_run(run)
     from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 @DEBUG
 def export(run: Path, form: Format, quantize: Quantize, output: Path | None, as_json: bool) -> None:
     """Export RUN's model, then run the file on val images and print how far it agrees with the model."""
-    from tl_keras.runs.folder import open_run
+    from tl_keras.runs.folder import find_run
 
-    open_run(run)
+    find_run(run)
     from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()

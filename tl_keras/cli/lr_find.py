@@ -41,9 +41,9 @@ def lr_find(
     The model is prepared as tlk unfreeze-and-finetune with the same settings would. The run stays as it is;
     the curve goes to RUN/lr_find.
     """
-    from tl_keras.runs.folder import open_run
+    from tl_keras.runs.folder import find_run
 
-    chosen = read_settings(config, assignments, named, open_run(run).config())
+    chosen = read_settings(config, assignments, named, find_run(run).config())
     from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()

@@ -40,9 +40,9 @@ def unfreeze_and_finetune(
     BatchNorm stays in inference mode. The run's model is replaced only when it became better on val.
     Settings are the run's own, then --config, --set and the options here.
     """
-    from tl_keras.runs.folder import open_run
+    from tl_keras.runs.folder import find_run
 
-    chosen = read_settings(config, assignments, named, open_run(run).config())
+    chosen = read_settings(config, assignments, named, find_run(run).config())
     from tl_keras.core.tensorflow_setup import import_tensorflow
 
     import_tensorflow()

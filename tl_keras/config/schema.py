@@ -273,7 +273,7 @@ class PhaseConfig(Section):
             raise ValueError("expected none, balanced or {class: weight}, weights being 0 or more") from None
 
 
-Where = Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)]
+UnfreezeSpec = Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)]
 """What of a backbone trains; see `FinetuneConfig.unfreeze`."""
 
 
@@ -282,7 +282,7 @@ class StageConfig(Section):
 
     epochs: int = Field(ge=1)
     """At most this many epochs."""
-    unfreeze: Where
+    unfreeze: UnfreezeSpec
     """As `finetune.unfreeze`."""
 
 
@@ -292,7 +292,7 @@ class FinetuneConfig(PhaseConfig):
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_epochs=1)
-    unfreeze: Where = "all"
+    unfreeze: UnfreezeSpec = "all"
     """`all`, `none` (only the head trains), `last:0.3` (share of the layers that have weights), `blocks:2`,
     `from:BLOCK_OR_LAYER`, a block or a layer, or a list of regular expressions for names of layers."""
     stages: tuple[StageConfig, ...] = ()

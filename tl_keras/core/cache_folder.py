@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tl_keras.core.files import written_aside
+from tl_keras.core.files import atomic_write
 
 
 def cache_dir() -> Path:
@@ -20,7 +20,7 @@ def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
     `write` gets an empty folder that is renamed when complete: one that exists is whole, even after a crash.
     """
     if not folder.is_dir():
-        with written_aside(folder) as aside:
+        with atomic_write(folder) as aside:
             aside.mkdir()
             write(aside)
     return folder

@@ -27,7 +27,7 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=width)
 
 
-def visible(text: str, keep: str = "") -> str:
+def escape_control(text: str, keep: str = "") -> str:
     """Return text with control characters escaped: names of files may hold any, and terminals obey them."""
     return "".join(
         sign if sign in keep or sign.isprintable() or ord(sign) >= 0xA0 else repr(sign)[1:-1] for sign in text
@@ -44,7 +44,7 @@ def say(text: str = "") -> None:
     """Print a remark about progress to stderr."""
     if _silent:
         return
-    _console(stderr=True).print(visible(text, keep="\n"), markup=False)
+    _console(stderr=True).print(escape_control(text, keep="\n"), markup=False)
 
 
 def warn(text: str) -> None:
@@ -53,14 +53,14 @@ def warn(text: str) -> None:
         return
     console = _console(stderr=True)
     console.print("Note: ", style="yellow", end="")
-    console.print(visible(text, keep="\n"), markup=False)
+    console.print(escape_control(text, keep="\n"), markup=False)
 
 
 def fail(text: str) -> None:
     """Print why a command did not do what was asked to stderr."""
     console = _console(stderr=True)
     console.print("Error: ", style="bold red", end="")
-    console.print(visible(text, keep="\n"), markup=False)
+    console.print(escape_control(text, keep="\n"), markup=False)
 
 
 def result(text: str) -> None:
@@ -83,7 +83,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
         sheet.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        sheet.add_row(*(Text(visible(cell)) for cell in row))
+        sheet.add_row(*(Text(escape_control(cell)) for cell in row))
     _console(stderr=False).print(sheet, soft_wrap=False)
 
 

@@ -15,7 +15,7 @@ from tl_keras.errors import RunError
 
 
 @contextmanager
-def written_aside(destination: Path) -> Iterator[Path]:
+def atomic_write(destination: Path) -> Iterator[Path]:
     """Yield a temporary path beside `destination`; on success it takes the destination's place.
 
     The caller writes a file or a folder there. On any error it is removed and what was at
@@ -57,7 +57,7 @@ def sync_folder(folder: Path) -> None:
 
 def write_text(destination: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all; newlines are written as they are."""
-    with written_aside(destination) as aside:
+    with atomic_write(destination) as aside:
         aside.write_text(text, encoding="utf-8", newline="")
 
 
@@ -67,7 +67,7 @@ def remove_asides(folder: Path) -> None:
         remove(left)
 
 
-def sweep(destination: Path) -> None:
+def recover(destination: Path) -> None:
     """Clear up what killed processes left beside `destination`; call it only while nobody writes there."""
     replaced = _replaced(destination)
     if replaced.exists() and not destination.exists():
@@ -92,7 +92,7 @@ def replace(aside: Path, destination: Path) -> None:
         os.replace(aside, destination)
         return
     # A folder cannot be renamed over a folder that has something in it. Should the process be killed between
-    # the two renames, `sweep` puts the old one back.
+    # the two renames, `recover` puts the old one back.
     old = _replaced(destination)
     destination.rename(old)
     try:

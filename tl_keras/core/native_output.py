@@ -12,7 +12,7 @@ from tl_keras.errors import TlkError
 
 
 @contextmanager
-def quiet_fd() -> Iterator[None]:
+def suppress_native_output() -> Iterator[None]:
     """Hold back everything written to file descriptors 1 and 2, by Python and by native code.
 
     It is dropped in the end, but shown on stderr when an error passes that is not ours (a TlkError says

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import ConfigError
 
 
@@ -32,6 +32,6 @@ def import_tensorflow() -> None:
     if chosen != "tensorflow":
         raise ConfigError(f"tlk works on TensorFlow; found KERAS_BACKEND={chosen}. Unset it and try again.")
     silence_tensorflow()
-    with quiet_fd():
+    with suppress_native_output():
         import keras  # noqa: F401
         import tensorflow  # noqa: F401

@@ -14,21 +14,21 @@ import tensorflow as tf
 
 from tl_keras.config.schema import AugmentConfig, Sampling
 from tl_keras.data.augmentation import augmenter
-from tl_keras.data.loaders import Labelled, Loader
+from tl_keras.data.loaders import ImageLoader, Loader
 from tl_keras.data.sampling import BalancedDraws
 
-WHOLE = (0, 1)
+SINGLE_SHARD = (0, 1)
 """The part of each batch that a single process takes: the first of one."""
 
 RowsOfEpoch = Callable[[tf.Tensor], tf.data.Dataset]
 
 
 def evaluation_batches(
-    loader: Labelled, batch_size: int, replicas: int = 1, part: tuple[int, int] = WHOLE
+    loader: Loader, batch_size: int, replicas: int = 1, shard: tuple[int, int] = SINGLE_SHARD
 ) -> tf.data.Dataset:
     """Return batches (rows of `loader`, float32 targets) of all examples in their order.
 
-    With several replicas the last image is repeated until every replica has as many as the others. `part` is
+    With several replicas the last image is repeated until every replica has as many as the others. `shard` is
     as in `training_batches`.
     """
     missing = -len(loader) % replicas
@@ -36,7 +36,9 @@ def evaluation_batches(
     return (
         tf.data.Dataset.from_tensor_slices(order)
         .batch(_shared_equally(batch_size, replicas))
-        .map(lambda indices: _load(loader, _part_of(indices, part)), num_parallel_calls=2, deterministic=True)
+        .map(
+            lambda indices: _load(loader, _shard_of(indices, shard)), num_parallel_calls=2, deterministic=True
+        )
         .prefetch(2)
     )
 
@@ -52,7 +54,7 @@ def _shared_equally(batch_size: int, replicas: int) -> int:
 
 
 def training_batches(
-    loader: Labelled,
+    loader: Loader,
     augment: AugmentConfig,
     *,
     batch_size: int,
@@ -61,7 +63,7 @@ def training_batches(
     sampling: Sampling = "natural",
     class_weights: Sequence[float] | None = None,
     replicas: int = 1,
-    part: tuple[int, int] = WHOLE,
+    shard: tuple[int, int] = SINGLE_SHARD,
     start: int = 0,
 ) -> tf.data.Dataset:
     """Return shuffled, augmented batches of `epochs` epochs, one after another.
@@ -71,10 +73,10 @@ def training_batches(
     an epoch is as long as ever, but draws from all classes alike. The last batch of an epoch may be smaller;
     with several replicas an epoch leaves out the few images, others each time, that cannot be shared equally.
     The first `start` batches are left out, without loading them. Images can be augmented; stored features
-    cannot: those have their views. Of each batch only the `part` (i, n), the i-th of n equal ones, is loaded,
+    cannot: those have their views. Only `shard` (i, n) of each batch, the i-th of n equal parts, is loaded,
     augmented and returned; n divides `replicas`. MixUp and CutMix mix within a part.
     """
-    if not isinstance(loader, Loader):
+    if not isinstance(loader, ImageLoader):
         augment = AugmentConfig()
     used = len(loader) - len(loader) % replicas
     rows = _balanced(loader, used, seed) if sampling == "balanced" else _natural(loader, used, seed)
@@ -82,11 +84,11 @@ def training_batches(
         lambda epoch: rows(epoch).batch(_shared_equally(batch_size, replicas))
     )
     change = augmenter(augment)
-    number, parts = part
+    index, shards = shard
 
     def prepare(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step * parts + number, tf.int32)])
-        images, targets = _load(loader, _part_of(indices, part), key, augment.random_resized_crop)
+        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step * shards + index, tf.int32)])
+        images, targets = _load(loader, _shard_of(indices, shard), key, augment.random_resized_crop)
         if change is not None:
             images, targets = change(images, targets, key)
         if class_weights is None:
@@ -98,13 +100,13 @@ def training_batches(
     return steps.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
-def _part_of(indices: tf.Tensor, part: tuple[int, int]) -> tf.Tensor:
-    number, parts = part
-    size = tf.size(indices) // parts
-    return indices[number * size : (number + 1) * size]
+def _shard_of(indices: tf.Tensor, shard: tuple[int, int]) -> tf.Tensor:
+    index, shards = shard
+    size = tf.size(indices) // shards
+    return indices[index * size : (index + 1) * size]
 
 
-def _natural(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:
+def _natural(loader: Loader, used: int, seed: int) -> RowsOfEpoch:
     """Return what gives an epoch its rows: every example once, each in the view whose turn it is."""
     count = len(loader)
 
@@ -116,12 +118,12 @@ def _natural(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:
     return rows
 
 
-def _balanced(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:
+def _balanced(loader: Loader, used: int, seed: int) -> RowsOfEpoch:
     """Return what gives an epoch its rows: as many draws as without, but of all classes alike."""
     draws = BalancedDraws([example.label for example in loader.examples], loader.views, seed)
 
     def rows(epoch: tf.Tensor) -> tf.data.Dataset:
-        drawn = tf.numpy_function(lambda number: draws.epoch(int(number), used), [epoch], tf.int64)
+        drawn = tf.numpy_function(lambda index: draws.epoch(int(index), used), [epoch], tf.int64)
         drawn.set_shape([used])
         return tf.data.Dataset.from_tensor_slices(drawn)
 
@@ -129,11 +131,11 @@ def _balanced(loader: Labelled, used: int, seed: int) -> RowsOfEpoch:
 
 
 def _load(
-    loader: Labelled, rows: tf.Tensor, key: tf.Tensor | None = None, smallest_crop: float = 0.0
+    loader: Loader, rows: tf.Tensor, key: tf.Tensor | None = None, smallest_crop: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
     element = loader.element
     if smallest_crop > 0:
-        assert isinstance(loader, Loader)
+        assert isinstance(loader, ImageLoader)
         draws = tf.random.stateless_uniform([tf.size(rows), 4], seed=key)
         loaded = tf.numpy_function(
             lambda i, d: loader.crops(i, d, smallest_crop), [rows, draws], tf.uint8, stateful=False

@@ -33,14 +33,14 @@ def check(
         The examples in the same order with `sha256` (empty if the file cannot be read) and `problem`.
     """
     checked = []
-    for example, _ in opened(examples, geometry):
+    for example, _ in decode_examples(examples, geometry):
         checked.append(example)
         if on_progress:
             on_progress(1)
     return checked
 
 
-def opened(
+def decode_examples(
     examples: Iterable[Example], geometry: Geometry, known: Container[str] = ()
 ) -> Iterator[tuple[Example, Pixels | None]]:
     """Yield every example with `sha256` and `problem`, and its pixels, uint8 [H, W, 3].

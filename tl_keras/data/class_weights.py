@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 from tl_keras.config.schema import Config, PhaseConfig
 from tl_keras.core.wording import did_you_mean, listed
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.errors import ConfigError
 
 
-def class_weights(loader: Labelled, phase: PhaseConfig) -> list[float] | None:
+def class_weights(loader: Loader, phase: PhaseConfig) -> list[float] | None:
     """Return a weight per class, as the settings say; None where all weigh the same."""
     if isinstance(phase.class_weight, dict):
         return [phase.class_weight.get(name, 1.0) for name in loader.classes]
     return balancing_weights(loader) if phase.class_weight == "balanced" else None
 
 
-def balancing_weights(loader: Labelled) -> list[float]:
+def balancing_weights(loader: Loader) -> list[float]:
     """Return a weight per class such that every class counts the same and the mean weight of images is 1."""
     counts = Counter(example.label for example in loader.examples)
     return [len(loader) / (len(loader.classes) * counts[name]) for name in loader.classes]

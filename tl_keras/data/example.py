@@ -48,6 +48,6 @@ class Example:
         return self.problem.startswith(EXCLUDED)
 
     @property
-    def unit(self) -> str:
+    def split_unit(self) -> str:
         """What goes into a split as a whole: the image's group, or the content of an image by itself."""
         return self.group or self.sha256

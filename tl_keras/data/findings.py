@@ -11,7 +11,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FindingKind:
     """A kind of finding.
 
     Attributes:
@@ -44,7 +44,7 @@ class Finding:
         score: The worst findings of a kind have the highest.
     """
 
-    kind: Kind
+    kind: FindingKind
     path: str
     detail: str = ""
     label: str = ""

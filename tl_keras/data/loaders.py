@@ -35,7 +35,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
 
-class Labelled(ABC):
+class Loader(ABC):
     """Labelled examples, and what a model gets to see of them.
 
     An example may be seen in several views, each a row of its own: row `view * len(self) + index`.
@@ -81,7 +81,7 @@ class Labelled(ABC):
         return np.eye(len(self.classes), dtype=np.float32)[found]
 
 
-class Loader(Labelled):
+class ImageLoader(Loader):
     """Loads images, as uint8 arrays; keeps decoded ones in memory when they fit.
 
     Args:

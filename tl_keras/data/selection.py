@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tl_keras.data.example import CONFLICT, COPY, LIMITED, Example
-from tl_keras.data.splits import divides, is_open, position
+from tl_keras.data.splits import makes_splits, may_be_split, split_position
 
 
 def without_copies(examples: Sequence[Example]) -> list[Example]:
@@ -15,13 +15,13 @@ def without_copies(examples: Sequence[Example]) -> list[Example]:
 
     Only where there are splits to be made: what the user has divided stays as it is.
     """
-    if not divides(examples):
+    if not makes_splits(examples):
         return list(examples)
     same: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        if is_open(example):
+        if may_be_split(example):
             same[example.sha256].append(example)
-    return [_judged(e, same[e.sha256]) if is_open(e) else e for e in examples]
+    return [_judged(e, same[e.sha256]) if may_be_split(e) else e for e in examples]
 
 
 def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
@@ -32,7 +32,7 @@ def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
     if limit is None:
         return list(examples)
     train = [example for example in examples if example.split == "train" and not example.problem]
-    train.sort(key=lambda example: (position(f"limit {example.sha256}", seed), example.path))
+    train.sort(key=lambda example: (split_position(f"limit {example.sha256}", seed), example.path))
     used: Counter[str] = Counter()
     over = set()
     for example in train:

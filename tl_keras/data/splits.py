@@ -39,14 +39,17 @@ def assign_splits(examples: Iterable[Example], config: DataConfig, seed: int) ->
     """
     examples = list(examples)
     stretches = _stretches({example.split for example in examples}, config)
-    pool = [example for example in examples if is_open(example)]
+    pool = [example for example in examples if may_be_split(example)]
     _require_enough(examples, pool, list(stretches))
     turn = (config.fold - 1) / config.folds if config.folds else 0.0
-    positions = {unit: (position(unit, seed) - turn) % 1.0 for unit in {example.unit for example in pool}}
+    positions = {
+        unit: (split_position(unit, seed) - turn) % 1.0 for unit in {example.split_unit for example in pool}
+    }
     placed = {unit: _split_at(place, stretches) for unit, place in positions.items()}
     _complete_classes(pool, positions, stretches, placed)
     return [
-        replace(example, split=placed[example.unit]) if is_open(example) else example for example in examples
+        replace(example, split=placed[example.split_unit]) if may_be_split(example) else example
+        for example in examples
     ]
 
 
@@ -59,7 +62,7 @@ def require_files(examples: Iterable[Example], config: DataConfig) -> None:
     """
     by_path = [replace(example, sha256=example.path) for example in examples]
     stretches = _stretches({example.split for example in by_path}, config)
-    _require_enough(by_path, [example for example in by_path if is_open(example)], list(stretches))
+    _require_enough(by_path, [example for example in by_path if may_be_split(example)], list(stretches))
 
 
 def too_small(examples: Iterable[Example], config: DataConfig) -> dict[str, int]:
@@ -67,10 +70,10 @@ def too_small(examples: Iterable[Example], config: DataConfig) -> dict[str, int]
     examples = list(examples)
     without_folds = config.model_copy(update={"folds": 0, "fold": 1})
     stretches = _stretches({example.split for example in examples}, without_folds)
-    return _short(examples, [example for example in examples if is_open(example)], list(stretches))
+    return _short(examples, [example for example in examples if may_be_split(example)], list(stretches))
 
 
-def divides(examples: Iterable[Example]) -> bool:
+def makes_splits(examples: Iterable[Example]) -> bool:
     """Tell whether there are splits to be made, or the source has brought all of them."""
     return all(example.split != "val" for example in examples)
 
@@ -78,16 +81,16 @@ def divides(examples: Iterable[Example]) -> bool:
 def leaked(examples: Iterable[Example]) -> list[Example]:
     """Return the readable val and test images of which train has a copy, a near-duplicate or a relative."""
     readable = [example for example in examples if not example.problem]
-    trained = {example.unit for example in readable if example.split == "train"}
-    return [e for e in readable if e.split in ("val", "test") and e.unit in trained]
+    trained = {example.split_unit for example in readable if example.split == "train"}
+    return [e for e in readable if e.split in ("val", "test") and e.split_unit in trained]
 
 
-def is_open(example: Example) -> bool:
+def may_be_split(example: Example) -> bool:
     """Tell whether this image's split is ours to choose."""
     return not example.problem and example.split in ("", "train")
 
 
-def position(unit: str, seed: int) -> float:
+def split_position(unit: str, seed: int) -> float:
     """Return the place in [0, 1) of an image or group, drawn from its content or name and the seed."""
     digest = hashlib.sha256(f"{seed}:{unit}".encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48
@@ -121,7 +124,7 @@ def _complete_classes(
     """Change `placed` so that every class is in every split, moving the images nearest to the cut."""
     labels: dict[str, set[str]] = defaultdict(set)
     for example in pool:
-        labels[example.unit].update(example.labels)
+        labels[example.split_unit].update(example.labels)
     members: dict[str, list[str]] = defaultdict(list)
     for unit in sorted(labels):
         for label in labels[unit]:
@@ -167,5 +170,5 @@ def _short(examples: list[Example], pool: list[Example], splits: list[str]) -> d
     units: dict[str, set[str]] = {label: set() for example in of_use for label in example.labels}
     for example in pool:
         for label in example.labels:
-            units[label].add(example.unit)
+            units[label].add(example.split_unit)
     return {label: len(found) for label, found in sorted(units.items()) if len(found) < len(splits)}

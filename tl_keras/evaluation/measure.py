@@ -11,14 +11,14 @@ import tensorflow as tf
 from tl_keras.core.console import progress
 from tl_keras.core.types import Floats, Task
 from tl_keras.data.batches import evaluation_batches
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.evaluation.evaluation import Evaluation
 from tl_keras.evaluation.metrics import score
 
 BATCH_SIZE = 32
 
 
-def measure(model: Any, loader: Labelled, task: Task, description: str) -> tuple[Evaluation, Floats]:
+def measure(model: Any, loader: Loader, task: Task, description: str) -> tuple[Evaluation, Floats]:
     """Return the evaluation and the probabilities, float32 [n, classes], in the loader's order.
 
     Args:

@@ -11,7 +11,7 @@ from tl_keras.evaluation.transfer_gain import TransferGain
 
 
 @dataclass(frozen=True, slots=True)
-class WithoutLeaked:
+class CleanAccuracy:
     """The accuracy on the images of which the model saw no copy in training.
 
     Attributes:
@@ -33,7 +33,7 @@ class WithoutLeaked:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EvaluationRecord:
     """An evaluation and what one must know to read it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Report:
     phase: str
     evaluation: Evaluation
     transfer: TransferGain | None = None
-    without_leaked: WithoutLeaked | None = None
+    without_leaked: CleanAccuracy | None = None
 
     def headline(self) -> str:
         """Return the accuracy with its interval and count, in one line."""
@@ -84,11 +84,11 @@ class Report:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Report:
+    def from_dict(cls, fields: dict[str, Any]) -> EvaluationRecord:
         """Read what `to_dict` wrote."""
         evaluation, transfer = Evaluation.from_dict(fields["evaluation"]), fields.get("transfer")
         read = {"evaluation": evaluation, "transfer": transfer and TransferGain.from_dict(transfer)}
         without = fields.get("without_leaked")
         if without:
-            read["without_leaked"] = WithoutLeaked(**{**without, "interval": tuple(without["interval"])})
+            read["without_leaked"] = CleanAccuracy(**{**without, "interval": tuple(without["interval"])})
         return cls(**{**fields, **read})

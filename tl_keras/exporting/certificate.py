@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tl_keras.core.console import progress
 from tl_keras.core.types import THRESHOLD, Floats, Task
-from tl_keras.data.loaders import Loader
+from tl_keras.data.loaders import ImageLoader
 from tl_keras.inference.predictor import Predictor
 
 CHECKED_IMAGES = 500
@@ -58,7 +58,7 @@ def sample_indices(size: int, at_most: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(size)[:at_most]
 
 
-def compare(classifier: Any, exported: Predictor, val: Loader, task: Task, seed: int) -> Agreement:
+def compare(classifier: Any, exported: Predictor, val: ImageLoader, task: Task, seed: int) -> Agreement:
     """Compare the answers to at most `CHECKED_IMAGES` images of val, chosen by `seed`."""
     chosen = sample_indices(len(val), CHECKED_IMAGES, seed)
     ours, theirs = [], []

@@ -7,9 +7,9 @@ from typing import Any
 
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tl_keras.core.files import written_aside
+from tl_keras.core.files import atomic_write
 from tl_keras.core.model_info import ModelInfo
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import MissingExtra, ModelError
 from tl_keras.exporting.signatures import pixels_function
 from tl_keras.models.saved.embedded_info import embed
@@ -25,7 +25,7 @@ def export_onnx(classifier: Any, info: ModelInfo, destination: Path) -> None:
         ModelError: ONNX lacks an operation of the model.
         RunError: It cannot be written there.
     """
-    with written_aside(destination) as aside, quiet_fd():
+    with atomic_write(destination) as aside, suppress_native_output():
         aside.write_bytes(_convert(classifier).SerializeToString())
         embed(aside, info)
 

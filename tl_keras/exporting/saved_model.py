@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tl_keras.core.files import written_aside
+from tl_keras.core.files import atomic_write
 from tl_keras.core.model_info import ModelInfo
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.data.images.decode_graph import decode_in_graph
 from tl_keras.errors import RunError
 from tl_keras.exporting.signatures import holder, pixels_function
@@ -33,7 +33,7 @@ def export_saved_model(classifier: Any, info: ModelInfo, destination: Path) -> N
     module.serving_default = pixels_function(classifier)
     module.serve_bytes = _bytes_function(classifier, info)
     signatures = {"serving_default": module.serving_default, "serve_bytes": module.serve_bytes}
-    with written_aside(destination) as aside, quiet_fd():
+    with atomic_write(destination) as aside, suppress_native_output():
         try:
             tf.saved_model.save(module, str(aside), signatures=signatures)
         except tf.errors.OpError as error:

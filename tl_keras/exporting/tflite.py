@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tl_keras.core.files import write_text, written_aside
+from tl_keras.core.files import atomic_write, write_text
 from tl_keras.core.model_info import ModelInfo
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import ModelError
 from tl_keras.exporting.bias_correction import correct_biases
 from tl_keras.exporting.signatures import holder, pixels_function
@@ -51,9 +51,9 @@ def export_tflite(
         ModelError: LiteRT lacks an operation, or `int8` got no images.
         RunError: It cannot be written there.
     """
-    with quiet_fd():
+    with suppress_native_output():
         content = _convert(classifier, quantize, [] if calibration is None else list(calibration))
-    with written_aside(destination) as aside:
+    with atomic_write(destination) as aside:
         aside.write_bytes(content)
         embed(aside, info)
     write_text(destination.with_suffix(f".{LABELS}"), labels_text(info))

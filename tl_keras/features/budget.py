@@ -19,7 +19,7 @@ from tl_keras.core.cache_folder import cache_dir
 from tl_keras.core.files import remove
 from tl_keras.features.store import ABOUT_FILE, CHUNKS, KEY_BYTES, runs_of
 
-SPARE = 2**30
+FREE_BYTES_LEFT = 2**30
 """Bytes of the disk that are left to others."""
 LOCKS = ".locks"
 HEADER_BYTES = 128
@@ -59,7 +59,7 @@ def stored_features(root: Path) -> list[StoredFeatures]:
     return sorted(found, key=lambda store: -store.used)
 
 
-def make_room(root: Path, needed: int, budget: float, keep: Iterable[Path]) -> bool:
+def evict_until_fits(root: Path, needed: int, budget: float, keep: Iterable[Path]) -> bool:
     """Remove least recently used stores until `needed` bytes more fit; return whether they do.
 
     Nothing is removed if that would not be enough. Stores that another process fills stay.
@@ -72,7 +72,7 @@ def make_room(root: Path, needed: int, budget: float, keep: Iterable[Path]) -> b
     """
     kept = set(keep)
     there = next(folder for folder in (root, *root.parents) if folder.is_dir())
-    too_much = max(size_of(root) + needed - budget, needed + SPARE - shutil.disk_usage(there).free)
+    too_much = max(size_of(root) + needed - budget, needed + FREE_BYTES_LEFT - shutil.disk_usage(there).free)
     if too_much <= 0 or needed == 0:
         return True
     others = [store for store in reversed(stored_features(root)) if store.folder not in kept]

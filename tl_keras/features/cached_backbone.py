@@ -18,21 +18,21 @@ from tl_keras.core.types import Task
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import DECODING, broken_since
 from tl_keras.errors import DataError
-from tl_keras.features.budget import features_dir, make_room
+from tl_keras.features.budget import evict_until_fits, features_dir
 from tl_keras.features.extract import extract, extract_checked, extract_view
-from tl_keras.features.extractor import Extractor
+from tl_keras.features.extractor import FeatureExtractor
 from tl_keras.features.loader import FeatureLoader
 from tl_keras.features.store import KEY_BYTES, Store, open_store
 from tl_keras.features.views import View
 from tl_keras.models.backbones import find
-from tl_keras.models.freeze_boundary import Cut
+from tl_keras.models.freeze_boundary import BoundarySplit
 from tl_keras.models.preprocessing import PREPROCESSING
 
-LARGEST = 16
+MAX_ROW_TO_PIXELS = 16
 """A row that is so many times as large as the image's pixels is not worth storing: little lies below it."""
 
 
-class FrozenPart:
+class CachedBackbone:
     """Checks images and stores their features, in one pass; what is stored already is not computed again.
 
     Args:
@@ -54,7 +54,7 @@ class FrozenPart:
         self._root = features_dir()
         resizing = [geometry.height, geometry.width, geometry.resize, geometry.crop_fraction]
         about = {**about, "resizing": resizing, "decoding": DECODING}
-        self.extractor = Extractor(model, about, runtime.feature_dtype)
+        self.extractor = FeatureExtractor(model, about, runtime.feature_dtype)
         self.stored = self._open({})
         self._views: list[Store] = []
 
@@ -88,7 +88,7 @@ class FrozenPart:
             new = extract_checked(examples, self._geometry, self.extractor, self.stored, advance)
         _say_new(examples, new)
 
-    def recheck(self, examples: Sequence[Example]) -> list[Example]:
+    def refresh(self, examples: Sequence[Example]) -> list[Example]:
         """Store the rows of images that were readable before; say so if they have changed since.
 
         Raises:
@@ -104,7 +104,7 @@ class FrozenPart:
             warn(f"{changed} of {len(checked)} images have changed since the run was trained.")
         return checked
 
-    def make_views(self, examples: Sequence[Example], augment: AugmentConfig, seed: int) -> None:
+    def compute_views(self, examples: Sequence[Example], augment: AugmentConfig, seed: int) -> None:
         """Store the rows of changed copies of checked images, `augment.stored_views` of each."""
         for number in range(1, augment.stored_views + 1):
             view = View(augment, seed, number)
@@ -132,10 +132,10 @@ class FrozenPart:
         self.extractor(batch)
         return (time.perf_counter() - started) / len(batch)
 
-    def note_use(self, run: Path) -> None:
+    def remember_user(self, run: Path) -> None:
         """Remember which run uses these features."""
         for store in (self.stored, *self._views):
-            store.note_use(run.absolute())
+            store.remember_user(run.absolute())
 
     def _open(self, more: Mapping[str, Any]) -> Store:
         extractor = self.extractor
@@ -144,7 +144,7 @@ class FrozenPart:
 
     def _has_room(self, needed: int) -> bool:
         mine = [store.folder for store in (self.stored, *self._views) if store.folder is not None]
-        return make_room(self._root, needed, self._budget, keep=mine)
+        return evict_until_fits(self._root, needed, self._budget, keep=mine)
 
 
 def _say_new(examples: Sequence[Example], new: int) -> None:
@@ -152,18 +152,18 @@ def _say_new(examples: Sequence[Example], new: int) -> None:
     say(f"features of {contents} different images: {contents - new} were stored, {new} are new")
 
 
-def frozen_trunk(trunk: keras.Model, config: Config, geometry: Geometry) -> FrozenPart:
+def frozen_trunk(trunk: keras.Model, config: Config, geometry: Geometry) -> CachedBackbone:
     """Return everything below the head: the network of `build_trunk` or `trunk_of`."""
-    return FrozenPart(trunk, _about(config, f"pooling {config.model.pooling}"), geometry, config.runtime)
+    return CachedBackbone(trunk, _about(config, f"pooling {config.model.pooling}"), geometry, config.runtime)
 
 
-def frozen_below(cut: Cut, config: Config, geometry: Geometry) -> FrozenPart | None:
+def frozen_below(cut: BoundarySplit, config: Config, geometry: Geometry) -> CachedBackbone | None:
     """Return everything below the freeze boundary, or None where that is too little to be worth it."""
-    frozen = FrozenPart(cut.lower, _about(config, cut.layer), geometry, config.runtime)
-    return frozen if frozen.row_bytes <= LARGEST * geometry.height * geometry.width * 3 else None
+    frozen = CachedBackbone(cut.frozen, _about(config, cut.layer), geometry, config.runtime)
+    return frozen if frozen.row_bytes <= MAX_ROW_TO_PIXELS * geometry.height * geometry.width * 3 else None
 
 
-def has_room(frozen: FrozenPart, rows: int) -> bool:
+def has_room(frozen: CachedBackbone, rows: int) -> bool:
     """Return whether so many rows can be stored; say so if not."""
     if frozen.make_room(rows):
         return True

@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 from tl_keras.core.console import say
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Pixels
-from tl_keras.data.checking import opened
+from tl_keras.data.checking import decode_examples
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import broken_since
 from tl_keras.data.images.parallel import decoded_bytes, in_threads
 from tl_keras.features.budget import lock_of
-from tl_keras.features.extractor import Extractor
+from tl_keras.features.extractor import FeatureExtractor
 from tl_keras.features.store import Rows, Store
 from tl_keras.features.views import View
 
@@ -30,7 +30,11 @@ Progress = Callable[[int], None]
 
 
 def extract(
-    examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, on_progress: Progress
+    examples: Sequence[Example],
+    geometry: Geometry,
+    extractor: FeatureExtractor,
+    store: Store,
+    on_progress: Progress,
 ) -> tuple[list[Example], int]:
     """Check every image, and store the rows of those that are readable and not stored yet.
 
@@ -41,7 +45,7 @@ def extract(
     checked: list[Example] = []
 
     def new() -> Iterator[tuple[str, Pixels]]:
-        for example, pixels in opened(examples, geometry, known=store):
+        for example, pixels in decode_examples(examples, geometry, known=store):
             checked.append(example)
             on_progress(1)
             if pixels is not None:
@@ -52,7 +56,11 @@ def extract(
 
 
 def extract_checked(
-    examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, on_progress: Progress
+    examples: Sequence[Example],
+    geometry: Geometry,
+    extractor: FeatureExtractor,
+    store: Store,
+    on_progress: Progress,
 ) -> int:
     """Store the rows of images that were checked before and are not stored yet; return how many are new.
 
@@ -61,7 +69,7 @@ def extract_checked(
     """
 
     def decoded(missing: Sequence[Example]) -> Iterator[tuple[str, Pixels]]:
-        for example, (now, pixels) in zip(missing, opened(missing, geometry), strict=True):
+        for example, (now, pixels) in zip(missing, decode_examples(missing, geometry), strict=True):
             if pixels is None or now.sha256 != example.sha256:
                 raise broken_since(example.path, now.problem or "its content has changed")
             yield example.sha256, pixels
@@ -70,7 +78,7 @@ def extract_checked(
 
 
 def extract_view(
-    examples: Sequence[Example], geometry: Geometry, extractor: Extractor, store: Store, view: View,
+    examples: Sequence[Example], geometry: Geometry, extractor: FeatureExtractor, store: Store, view: View,
     on_progress: Progress,
 ) -> None:  # fmt: skip
     """Store the rows of a changed copy of every image that is not stored yet."""
@@ -83,7 +91,7 @@ def extract_view(
 
 def _fill_missing(
     examples: Sequence[Example],
-    extractor: Extractor,
+    extractor: FeatureExtractor,
     store: Store,
     images_of: Callable[[Sequence[Example]], Iterator[tuple[str, Pixels]]],
     on_progress: Progress,
@@ -101,7 +109,7 @@ def _fill_missing(
         return _fill(store, extractor, new())
 
 
-def _fill(store: Store, extractor: Extractor, images: Iterable[tuple[str, Pixels]]) -> int:
+def _fill(store: Store, extractor: FeatureExtractor, images: Iterable[tuple[str, Pixels]]) -> int:
     """Store the rows of (hash, pixels), batch by batch; an interruption keeps what is done.
 
     Returns:

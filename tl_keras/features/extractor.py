@@ -17,7 +17,7 @@ from tl_keras.features.store import Rows
 BATCH_SIZE = {"CPU": 32, "GPU": 128}
 
 
-class Extractor:
+class FeatureExtractor:
     """Runs the frozen part of a network on images, in batches of one size.
 
     An image's row does not depend on the images that share its batch: the last batch is filled up, so all

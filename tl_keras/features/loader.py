@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from tl_keras.core.types import Indices, Task
 from tl_keras.data.example import Example
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.features.store import Rows, Store
 
 
-class FeatureLoader(Labelled):
+class FeatureLoader(Loader):
     """Loads the stored rows of examples, straight from the mapped files.
 
     Args:
@@ -30,7 +30,7 @@ class FeatureLoader(Labelled):
         self.views = len(stores)
         self._stores = stores
         hashes = [example.sha256 for example in examples]
-        self._places = np.stack([store.places(hashes) for store in stores])
+        self._places = np.stack([store.locate(hashes) for store in stores])
 
     @property
     def element(self) -> tf.TensorSpec:
@@ -42,5 +42,5 @@ class FeatureLoader(Labelled):
         loaded = np.empty((len(rows), *first.shape), first.dtype)
         for view in np.unique(views):
             here = views == view
-            loaded[here] = self._stores[view].rows(self._places[view, indices[here]])
+            loaded[here] = self._stores[view].read(self._places[view, indices[here]])
         return loaded

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tl_keras.core.console import warn
-from tl_keras.core.files import remove, write_text, written_aside
+from tl_keras.core.files import atomic_write, remove, write_text
 from tl_keras.errors import RunError
 
 Rows = npt.NDArray[Any]
@@ -124,11 +124,11 @@ class Store:
             )
         self._append(table)
 
-    def places(self, hashes: Sequence[str]) -> npt.NDArray[np.int64]:
+    def locate(self, hashes: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return int64 [n, 2], chunk and row, of n images that are all here."""
         return np.array([self._place[sha256] for sha256 in hashes], np.int64).reshape(-1, 2)
 
-    def rows(self, places: npt.NDArray[np.int64]) -> Rows:
+    def read(self, places: npt.NDArray[np.int64]) -> Rows:
         """Return the rows [n, *shape] at `places`, int64 [n, 2]."""
         found = np.empty((len(places), *self.shape), self.dtype)
         for chunk in np.unique(places[:, 0]):
@@ -136,7 +136,7 @@ class Store:
             found[here] = self._chunks[chunk]["row"][places[here, 1]]
         return found
 
-    def note_use(self, run: Path) -> None:
+    def remember_user(self, run: Path) -> None:
         """Remember that `run` uses these features, and that they were used now."""
         if self.folder is None or not self.folder.is_dir():
             return
@@ -156,7 +156,7 @@ class Store:
         content = io.BytesIO()
         np.save(content, table, allow_pickle=False)
         file = folder / f"{_short(hashlib.sha256(content.getbuffer()))}.npy"
-        with written_aside(file) as aside:
+        with atomic_write(file) as aside:
             aside.write_bytes(content.getbuffer())
         return file
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import MissingExtra
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
 from tl_keras.models.saved.embedded_info import read
@@ -39,7 +39,7 @@ def _load(path: Path) -> Any:
         raise MissingExtra("Opening an .onnx file", "onnx") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    with quiet_fd():
+    with suppress_native_output():
         try:
             return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has an exception class of its own for each fault

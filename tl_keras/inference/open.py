@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tl_keras.core.tensorflow_setup import import_tensorflow
 from tl_keras.inference.predictor import Predictor
-from tl_keras.models.saved.kind import kind_of
+from tl_keras.models.saved.kind import format_of
 
 
 def open_model(path: Path) -> Predictor:
@@ -18,7 +18,7 @@ def open_model(path: Path) -> Predictor:
         ModelError: There is no model, it is damaged, or it does not take raw pixels.
         MissingExtra: The format's runtime is not installed.
     """
-    match kind_of(path):
+    match format_of(path):
         case "keras":
             import_tensorflow()
             from tl_keras.inference.keras_file import open_keras

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import ModelError
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
 from tl_keras.models.saved.embedded_info import read
@@ -44,7 +44,7 @@ def open_saved_model(path: Path) -> Predictor:
 
 
 def _load(path: Path) -> Any:
-    with quiet_fd():
+    with suppress_native_output():
         try:
             return tf.saved_model.load(str(path))
         except Exception as error:  # a missing or cut file shows as any of many errors

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
 from tl_keras.models.saved.embedded_info import read
 from tl_keras.models.saved.kind import damaged
@@ -38,7 +38,7 @@ def open_tflite(path: Path) -> Predictor:
 
 
 def _load(path: Path) -> Any:
-    with quiet_fd():
+    with suppress_native_output():
         try:
             interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
             interpreter.allocate_tensors()

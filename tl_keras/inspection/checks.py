@@ -15,13 +15,13 @@ import numpy.typing as npt
 from tl_keras.config.schema import DataConfig
 from tl_keras.core.wording import counted
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.findings import SEVERITIES, Finding, Kind
+from tl_keras.data.findings import SEVERITIES, Finding, FindingKind
 from tl_keras.data.images.facts import Facts
 from tl_keras.data.selection import without_copies
 from tl_keras.data.splits import too_small
 from tl_keras.inspection import kinds
 from tl_keras.inspection.copies import Copies, has_contrast
-from tl_keras.inspection.examine import Examined
+from tl_keras.inspection.examine import ExaminedImages
 
 MOST_SCALED, MOST_ASPECT = 4, 4
 SMALL_CLASS, LEAST_BALANCE = 20, 0.2
@@ -38,7 +38,7 @@ SUFFIXES = {
 }
 
 
-def file_findings(examined: Examined, side: int, source: str) -> Iterator[Finding]:
+def file_findings(examined: ExaminedImages, side: int, source: str) -> Iterator[Finding]:
     """Yield what is wrong with single files, and what is particular about them.
 
     Args:
@@ -56,7 +56,7 @@ def file_findings(examined: Examined, side: int, source: str) -> Iterator[Findin
 
 
 def _having(
-    feature: _Feature, indices: npt.NDArray[np.int64], examined: Examined, source: str
+    feature: _Feature, indices: npt.NDArray[np.int64], examined: ExaminedImages, source: str
 ) -> Iterator[Finding]:
     """Yield a finding for each of these images, or a single one if most images are like that."""
     images = len(examined.examples)
@@ -74,7 +74,7 @@ def _having(
 class _Feature:
     """Something particular about a readable image."""
 
-    kind: Kind
+    kind: FindingKind
     has: Callable[[Facts], Bools]
     detail: Callable[[Any], str]
     score: Callable[[Any], float] = lambda _: 0.0
@@ -116,7 +116,7 @@ def _size(one: Any) -> str:
     return f"{one['width']} x {one['height']} pixels"
 
 
-def _lying_extensions(examined: Examined) -> Iterator[Finding]:
+def _lying_extensions(examined: ExaminedImages) -> Iterator[Finding]:
     for example, format_name in zip(examined.examples, examined.facts["format"].astype(str), strict=True):
         suffix = os.path.splitext(example.path)[1].lower()
         if not example.problem and suffix not in SUFFIXES[format_name]:
@@ -149,7 +149,9 @@ def copy_findings(
     yield from _other_leaks(examples, grouped, told)
 
 
-def _copy(example: Example, other: Example, found: tuple[Kind, Kind, Kind]) -> Iterator[Finding]:
+def _copy(
+    example: Example, other: Example, found: tuple[FindingKind, FindingKind, FindingKind]
+) -> Iterator[Finding]:
     """Yield what a pair is: of different labels, of different splits, or else a mere copy."""
     conflict, leak, copy = found
     if _order(example) < _order(other):
@@ -176,7 +178,7 @@ def _other_leaks(
     for example in sorted(grouped, key=_order):
         if example.problem:
             continue
-        other = first.setdefault(example.unit, example)
+        other = first.setdefault(example.split_unit, example)
         if other.split != example.split and example.path not in told:
             kind = kinds.GROUP_LEAK if example.group in names else kinds.NEAR_LEAK
             yield _about(example, kind, f"the other is in {other.split}", other=other.path)
@@ -217,7 +219,7 @@ def class_counts(examples: Iterable[Example]) -> dict[str, Counter[str]]:
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings by severity, kind (in the order they come in) and score."""
-    by_kind: dict[Kind, list[Finding]] = defaultdict(list)
+    by_kind: dict[FindingKind, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_kind[finding.kind].append(finding)
     kinds_in_order = sorted(by_kind, key=lambda kind: SEVERITIES.index(kind.severity))
@@ -228,10 +230,12 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def _kind_of(problem: str) -> Kind:
+def _kind_of(problem: str) -> FindingKind:
     found = (kind for start, kind in kinds.BY_PROBLEM.items() if problem.startswith(start))
     return next(found, kinds.UNREADABLE)
 
 
-def _about(example: Example, kind: Kind, detail: str, *, other: str = "", score: float = 0.0) -> Finding:
+def _about(
+    example: Example, kind: FindingKind, detail: str, *, other: str = "", score: float = 0.0
+) -> Finding:
     return Finding(kind, example.path, detail, example.label, example.split, other, score=score)

@@ -22,7 +22,7 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import progress
 from tl_keras.data.example import Example
 from tl_keras.data.images.facts import THUMBNAIL, Facts
-from tl_keras.inspection.examine import Examined, examine
+from tl_keras.inspection.examine import ExaminedImages, examine
 
 LOOK_BITS = 6
 """The perceptual hashes of near-duplicates differ in no more bits: this finds the candidates, ..."""
@@ -59,7 +59,7 @@ class Copies:
     near: Ints
 
 
-def find_copies(examined: Examined, *, look_alikes: bool = True) -> Copies:
+def find_copies(examined: ExaminedImages, *, look_alikes: bool = True) -> Copies:
     """Compare all readable images with each other, in time that grows with their number, not its square.
 
     Args:
@@ -197,7 +197,7 @@ def _names(examples: list[Example], readable: list[int], component: Ints) -> dic
     return names
 
 
-def examined_and_compared(examples: Sequence[Example], config: Config) -> tuple[Examined, Copies]:
+def examined_and_compared(examples: Sequence[Example], config: Config) -> tuple[ExaminedImages, Copies]:
     """Open every image and compare it with all others, with progress bars."""
     examined = examine(examples, config.data.max_megapixels * 1e6, config.runtime)
     return examined, find_copies(examined, look_alikes=config.data.near_duplicates == "group")

@@ -17,7 +17,7 @@ from tl_keras.data.images.decode import DECODING, read_bytes
 from tl_keras.data.images.facts import FACTS, FACTS_VERSION, Facts, facts_of, too_large
 from tl_keras.data.images.parallel import in_threads
 from tl_keras.errors import BadImage
-from tl_keras.features.budget import features_dir, make_room
+from tl_keras.features.budget import evict_until_fits, features_dir
 from tl_keras.features.store import Store, fingerprint, open_store
 
 FLUSH_SECONDS, FLUSH_SHARE = 5.0, 0.05
@@ -27,7 +27,7 @@ SMALL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ExaminedImages:
     """Images and what was found out about them.
 
     Attributes:
@@ -39,7 +39,7 @@ class Examined:
     facts: Facts
 
 
-def examine(examples: Sequence[Example], max_pixels: float, runtime: RuntimeConfig) -> Examined:
+def examine(examples: Sequence[Example], max_pixels: float, runtime: RuntimeConfig) -> ExaminedImages:
     """Read every image over all cores, with a progress bar; what is known by its content is not decoded.
 
     Images that have a problem already, because the user excludes them, are passed on unread.
@@ -89,17 +89,17 @@ def _is_small(example: Example) -> bool:
         return True
 
 
-def _collected(examples: Sequence[Example], store: Store, max_pixels: float) -> Examined:
+def _collected(examples: Sequence[Example], store: Store, max_pixels: float) -> ExaminedImages:
     facts = np.zeros(len(examples), FACTS)
     good = [index for index, example in enumerate(examples) if not example.problem]
-    places = store.places([examples[index].sha256 for index in good])
-    facts[good] = store.rows(places).view(FACTS)[:, 0]
+    places = store.locate([examples[index].sha256 for index in good])
+    facts[good] = store.read(places).view(FACTS)[:, 0]
     checked = list(examples)
     # Those that were known already have not met this limit.
     for index in np.flatnonzero(facts["width"].astype(np.int64) * facts["height"] > max_pixels):
         checked[index] = replace(checked[index], problem=too_large(max_pixels))
         facts[index] = np.zeros((), FACTS)
-    return Examined(tuple(checked), facts)
+    return ExaminedImages(tuple(checked), facts)
 
 
 class _Notes:
@@ -135,7 +135,11 @@ def _facts_store(runtime: RuntimeConfig) -> Store:
     budget = runtime.store_gb * 2**30
     folder = root / fingerprint(about)
     store = open_store(
-        root, about, (size,), np.dtype(np.uint8), lambda needed: make_room(root, needed, budget, [folder])
+        root,
+        about,
+        (size,),
+        np.dtype(np.uint8),
+        lambda needed: evict_until_fits(root, needed, budget, [folder]),
     )
     store.merge()
     return store

@@ -214,22 +214,22 @@ def _principal(features: npt.NDArray[np.floating]) -> tuple[Floats, Doubles]:
     count, width = features.shape
     mean, deviation = _statistics(features)
 
-    def standardised(rows: slice) -> Floats:
+    def standardized(rows: slice) -> Floats:
         return ((_finite(features[rows]) - mean) / deviation).astype(np.float32)
 
     if count < width:
-        every = standardised(slice(None)).astype(np.float64)
+        every = standardized(slice(None)).astype(np.float64)
         strengths, vectors = _positive(every @ every.T)
         return vectors.astype(np.float32), strengths
     gram = np.zeros((width, width))
     for rows in _parts(count):
-        part = standardised(rows)
+        part = standardized(rows)
         gram += part.T @ part
     strengths, vectors = _positive(gram)
     turn = (vectors / np.sqrt(strengths)).astype(np.float32)
     basis = np.empty((count, len(strengths)), np.float32)
     for rows in _parts(count):
-        basis[rows] = standardised(rows) @ turn
+        basis[rows] = standardized(rows) @ turn
     return basis, strengths
 
 

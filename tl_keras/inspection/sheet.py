@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tl_keras.core.files import written_aside
+from tl_keras.core.files import atomic_write
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.images.decode import decode, read_bytes, upright_size
 from tl_keras.data.listing import IMAGE_SUFFIXES
 from tl_keras.errors import BadImage
@@ -51,7 +51,7 @@ def save_sheet(inspection: Inspection, file: Path) -> bool:
             row, column = divmod(number, COLUMNS)
             _draw(sheet, (GAP + column * (CELL + GAP), top + TITLE + row * _cell_height()), finding)
         top += TITLE + _lines(shown) * _cell_height()
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         sheet.save(aside, SUFFIXES[file.suffix.lower()])
     return True
 
@@ -68,7 +68,7 @@ def _cell_height() -> int:
     return PICTURE + 3 * LINE + GAP
 
 
-def _draw_title(sheet: Image.Image, top: int, kind: Kind, count: int) -> None:
+def _draw_title(sheet: Image.Image, top: int, kind: FindingKind, count: int) -> None:
     draw = ImageDraw.Draw(sheet)
     text = f"{kind.severity}: {kind.title} ({count:,})"
     draw.text((GAP, top + 6), text, SEVERITY_INK[kind.severity], ImageFont.load_default(18))

@@ -35,7 +35,7 @@ def adapt_batchnorm(classifier: keras.Model, batches: Iterable[npt.NDArray[np.ui
     norms = [layer for layer in backbone_of(classifier).layers if _is_batchnorm(layer)]
     seen = 0
     sums = [np.zeros((2, norm.moving_mean.shape[0])) for norm in norms]
-    with _normalising_by_batch(norms):
+    with _normalizing_by_batch(norms):
         measure = _measure(classifier, norms)
         for batch in batches if norms else ():
             seen += len(batch)
@@ -52,7 +52,7 @@ def adapt_batchnorm(classifier: keras.Model, batches: Iterable[npt.NDArray[np.ui
 
 
 @contextmanager
-def _normalising_by_batch(norms: Sequence[Any]) -> Iterator[None]:
+def _normalizing_by_batch(norms: Sequence[Any]) -> Iterator[None]:
     """Let layers normalise by their batch's statistics, and hand on these instead of moving ones."""
     before = [(norm, norm.momentum, norm.trainable, _flags(norm)) for norm in norms]
     try:

@@ -16,21 +16,21 @@ from tl_keras.models.classifier import backbone_of, head_of
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class BoundarySplit:
     """A classifier in two parts that share its layers.
 
     Attributes:
         layer: The backbone's layer whose output is the boundary.
-        lower: Images, uint8 [batch, H, W, 3], to activations at the boundary; nothing in it trains.
-        upper: These activations, as float32, to probabilities.
+        frozen: Images, uint8 [batch, H, W, 3], to activations at the boundary; nothing in it trains.
+        trainable: These activations, as float32, to probabilities.
     """
 
     layer: str
-    lower: keras.Model
-    upper: keras.Model
+    frozen: keras.Model
+    trainable: keras.Model
 
 
-def cut_at_boundary(classifier: keras.Model) -> Cut | None:
+def split_at_freeze_boundary(classifier: keras.Model) -> BoundarySplit | None:
     """Cut a classifier at the highest place below everything that trains; None if that is its input."""
     base = backbone_of(classifier)
     boundary = _boundary(base)
@@ -38,11 +38,11 @@ def cut_at_boundary(classifier: keras.Model) -> Cut | None:
         return None
     pooling = classifier.get_layer("pooling")
     pixels = _inputs_of(pooling.input)[0]
-    lower = keras.Model(classifier.input, keras.Model(base.input, boundary)(pixels), name="lower")
+    frozen = keras.Model(classifier.input, keras.Model(base.input, boundary)(pixels), name="frozen")
     activations = keras.Input(boundary.shape[1:], dtype="float32")
     top = activations if boundary is base.output else keras.Model(boundary, base.output)(activations)
-    upper = keras.Model(activations, head_of(classifier)(pooling(top)), name="upper")
-    return Cut(_layer_of(boundary).name, lower, upper)
+    trainable = keras.Model(activations, head_of(classifier)(pooling(top)), name="trainable")
+    return BoundarySplit(_layer_of(boundary).name, frozen, trainable)
 
 
 def _boundary(base: keras.Model) -> Any:

@@ -43,7 +43,7 @@ def layer_rates(
 ) -> LayerRates:
     """Give each block its learning rate.
 
-    The parts of a classifier that share its layers, such as those of `cut_at_boundary`, have the same paths.
+    Parts of a classifier that share its layers (see `split_at_freeze_boundary`) have the same paths.
 
     Args:
         classifier: A model of `build_classifier`.

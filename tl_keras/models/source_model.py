@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config
-from tl_keras.core.files import remove, written_aside
+from tl_keras.core.files import atomic_write, remove
 from tl_keras.errors import ConfigError, ModelError
 from tl_keras.models.backbones import find
 from tl_keras.models.weights import set_weights
@@ -31,7 +31,7 @@ KEYWORDS = ("pretrained", "imagenet", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class SourceInfo:
+class SourceModelInfo:
     """What a source model is and how it was made; `source.json`.
 
     Attributes:
@@ -60,14 +60,14 @@ class SourceInfo:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
 
-def read_source_info(file: Path) -> SourceInfo:
+def read_source_model_info(file: Path) -> SourceModelInfo:
     """Read a `source.json`.
 
     Raises:
         ModelError: It cannot be read, or is none.
     """
     try:
-        info = TypeAdapter(SourceInfo).validate_json(file.read_bytes())
+        info = TypeAdapter(SourceModelInfo).validate_json(file.read_bytes())
         find(info.backbone)
     except ValidationError as error:
         fault = error.errors()[0]
@@ -95,7 +95,7 @@ def with_source(config: Config) -> Config:
     file = weights.with_name(SOURCE_FILE)
     if weights.name != WEIGHTS_FILE or not file.is_file():
         return config
-    source = read_source_info(file)
+    source = read_source_model_info(file)
     model = {"backbone": source.backbone, "options": source.options, "weights": str(weights)}
     _require_equal(config, source, file)
     return config.model_copy(
@@ -117,7 +117,7 @@ def round_kernels(base: keras.Model) -> None:
 
 def save_backbone(base: keras.Model, destination: Path) -> None:
     """Write the weights of `base` as .weights.h5, kernels that float16 holds exactly in that."""
-    with written_aside(destination) as aside:
+    with atomic_write(destination) as aside:
         # Through .keras and memory: a full disk crashes the process inside HDF5 when that writes the file.
         whole = aside.with_suffix(".keras")
         try:
@@ -151,7 +151,7 @@ def _hint(folder: Path) -> str:
     )
 
 
-def _require_equal(config: Config, source: SourceInfo, file: Path) -> None:
+def _require_equal(config: Config, source: SourceModelInfo, file: Path) -> None:
     asked = config.model.model_fields_set
     pairs: list[tuple[str, Any, Any]] = []
     if "backbone" in asked:

@@ -44,17 +44,17 @@ class Unfrozen:
 
 
 def unfreeze(
-    classifier: keras.Model, backbone: Backbone, where: str | Sequence[str], *, affine: bool = False
+    classifier: keras.Model, backbone: Backbone, spec: str | Sequence[str], *, affine: bool = False
 ) -> Unfrozen:
     """Let the head and part of the backbone train, and freeze the rest; compile the model again afterwards.
 
-    It is `choose`, then `train_only`; see there.
+    It is `resolve_unfreeze`, then `set_trainable`; see there.
 
     Raises:
-        ConfigError: `where` names nothing of the backbone that could train. The model stays as it was.
+        ConfigError: `spec` names nothing of the backbone that could train. The model stays as it was.
     """
-    chosen = choose(classifier, backbone, where, affine=affine)
-    train_only(classifier, chosen)
+    chosen = resolve_unfreeze(classifier, backbone, spec, affine=affine)
+    set_trainable(classifier, chosen)
     base = backbone_of(classifier)
     training = [layer.name for layer in base.layers if layer.name in chosen]
     return Unfrozen(
@@ -65,10 +65,10 @@ def unfreeze(
     )
 
 
-def choose(
-    classifier: keras.Model, backbone: Backbone, where: str | Sequence[str], *, affine: bool = False
+def resolve_unfreeze(
+    classifier: keras.Model, backbone: Backbone, spec: str | Sequence[str], *, affine: bool = False
 ) -> frozenset[str]:
-    """Return the names of the backbone's layers that `where` lets train, all of which have weights.
+    """Return the names of the backbone's layers that `spec` lets train, all of which have weights.
 
     Args:
         classifier: A model of `build_classifier`; it is not changed.
@@ -85,23 +85,23 @@ def choose(
         affine: BatchNormalization may train too: its gamma and beta.
 
     Raises:
-        ConfigError: `where` is none of these, or it or one of its expressions names nothing that could train.
+        ConfigError: `spec` is none of these, or it or one of its expressions names nothing that could train.
     """
     base = backbone_of(classifier)
     blocks = blocks_of(base, backbone)
     layers = [layer.name for layer in base.layers]
     may_train = [layer.name for layer in base.layers if _may_train(layer, affine)]
-    if isinstance(where, str) and not where.startswith("["):
-        named = {where: _place(where, blocks, layers, may_train)}
+    if isinstance(spec, str) and not spec.startswith("["):
+        named = {spec: _place(spec, blocks, layers, may_train)}
     else:
-        named = {expression: _matching(expression, layers) for expression in _expressions(where)}
+        named = {expression: _matching(expression, layers) for expression in _expressions(spec)}
     for part, names in named.items():
         if names.isdisjoint(may_train) and part != "none":
             raise ConfigError(f"Nothing in {part!r} of {backbone.name} has weights that could be trained.")
     return frozenset(name for name in may_train if any(name in names for names in named.values()))
 
 
-def train_only(classifier: keras.Model, layers: Collection[str]) -> None:
+def set_trainable(classifier: keras.Model, layers: Collection[str]) -> None:
     """Let the head and some layers of the backbone train, and freeze the rest; may be called again and again.
 
     BatchNormalization stays in inference mode: its moving statistics never change. Which of its gammas and
@@ -109,7 +109,7 @@ def train_only(classifier: keras.Model, layers: Collection[str]) -> None:
 
     Args:
         classifier: A model of `build_classifier`; compile it again afterwards.
-        layers: Names of layers of the backbone, as `choose` returns them.
+        layers: Names of layers of the backbone, as `resolve_unfreeze` returns them.
     """
     for layer in classifier.layers:  # not `classifier`: Keras passes nothing down that was so before
         layer.trainable = True
@@ -134,41 +134,41 @@ def _may_train(layer: keras.layers.Layer, affine: bool) -> bool:
     return bool(weights_that_may_train(layer))
 
 
-def _place(where: str, blocks: Sequence[Block], layers: Sequence[str], may_train: Sequence[str]) -> set[str]:
-    """Return the names of the layers that `where` means, with and without weights."""
-    kind, colon, value = where.partition(":")
-    if where in ("all", "none"):
-        return set(layers) if where == "all" else set()
+def _place(spec: str, blocks: Sequence[Block], layers: Sequence[str], may_train: Sequence[str]) -> set[str]:
+    """Return the names of the layers that `spec` means, with and without weights."""
+    kind, colon, value = spec.partition(":")
+    if spec in ("all", "none"):
+        return set(layers) if spec == "all" else set()
     if kind == "last":
-        return set(may_train[-_how_many(value, len(may_train), where) :])
+        return set(may_train[-_how_many(value, len(may_train), spec) :])
     if kind == "blocks":
-        return _last_blocks(value, blocks, may_train, where)
+        return _last_blocks(value, blocks, may_train, spec)
     if kind == "from" and value:
         return _after(value, blocks, layers)
-    if where and not colon:
-        return _one(where, blocks, layers)
-    raise _unknown_place(where)
+    if spec and not colon:
+        return _one(spec, blocks, layers)
+    raise _unknown_place(spec)
 
 
-def _how_many(share: str, total: int, where: str) -> int:
+def _how_many(share: str, total: int, spec: str) -> int:
     try:
         number = float(share)
     except ValueError:
-        raise _unknown_place(where) from None
+        raise _unknown_place(spec) from None
     if not 0 < number <= 1:
-        raise ConfigError(f"The share in {where!r} must be above 0 and at most 1.")
+        raise ConfigError(f"The share in {spec!r} must be above 0 and at most 1.")
     return max(1, round(number * total))
 
 
-def _last_blocks(count: str, blocks: Sequence[Block], may_train: Sequence[str], where: str) -> set[str]:
+def _last_blocks(count: str, blocks: Sequence[Block], may_train: Sequence[str], spec: str) -> set[str]:
     owners = [block for block in blocks if not set(may_train).isdisjoint(block.layers)]
     try:
         number = int(count)
     except ValueError:
-        raise _unknown_place(where) from None
+        raise _unknown_place(spec) from None
     if not 1 <= number <= len(owners):
         names = ", ".join(block.name for block in owners)
-        raise ConfigError(f"The number of blocks in {where!r} must be 1 to {len(owners)}: {names}")
+        raise ConfigError(f"The number of blocks in {spec!r} must be 1 to {len(owners)}: {names}")
     return {layer for block in owners[-number:] for layer in block.layers}
 
 
@@ -196,19 +196,19 @@ def _no_such_name(name: str, blocks: Sequence[Block], layers: Sequence[str]) -> 
     return f"There is no block or layer {name!r}.{hint}\nBlocks: {', '.join(names)}"
 
 
-def _expressions(where: str | Sequence[str]) -> Sequence[str]:
+def _expressions(spec: str | Sequence[str]) -> Sequence[str]:
     """Return the expressions of a sequence, or of a list in YAML."""
-    if isinstance(where, str):
+    if isinstance(spec, str):
         try:
-            where = yaml.safe_load(where)
+            spec = yaml.safe_load(spec)
         except (yaml.YAMLError, ValueError):
             raise ConfigError(
-                f"{where!r} is not a list such as [conv5_.*, conv4_block6_.*].\n"
+                f"{spec!r} is not a list such as [conv5_.*, conv4_block6_.*].\n"
                 "An expression with brackets, braces or commas in it needs quotes: ['block_1[0-5]_.*']"
             ) from None
-    if not where or not all(isinstance(expression, str) for expression in where):
-        raise _unknown_place(where)
-    return where
+    if not spec or not all(isinstance(expression, str) for expression in spec):
+        raise _unknown_place(spec)
+    return spec
 
 
 def _matching(expression: str, layers: Sequence[str]) -> set[str]:
@@ -232,5 +232,5 @@ _FORMS = (
 )
 
 
-def _unknown_place(where: object) -> ConfigError:
-    return ConfigError(f"{_FORMS}; found {where!r}.")
+def _unknown_place(spec: object) -> ConfigError:
+    return ConfigError(f"{_FORMS}; found {spec!r}.")

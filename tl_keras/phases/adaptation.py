@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from tl_keras.core.console import progress
 from tl_keras.models.batchnorm import adapt_batchnorm
-from tl_keras.runs.run import StoredRun
+from tl_keras.runs.run import Run
 
 IMAGES_AT_ONCE = 32
 
 
-def adapt(stored: StoredRun, classifier: Any) -> int:
+def adapt(stored: Run, classifier: Any) -> int:
     """Take BatchNorm's moving statistics anew from the training images; return how many layers changed."""
     with stored.loader("train") as train, progress("adapting BatchNorm", len(train), "images") as advance:
         # All classes mixed: a batch is normalised by its own statistics on its way.

@@ -13,24 +13,24 @@ import numpy as np
 from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config
 from tl_keras.core.console import say
-from tl_keras.core.files import write_text, written_aside
+from tl_keras.core.files import atomic_write, write_text
 from tl_keras.core.types import Floats
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.evaluation.evaluation import Evaluation
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.saved.keras_file import save_classifier
 from tl_keras.phases.adaptation import adapt
-from tl_keras.phases.finetune_plan import open_for_finetuning, opened
-from tl_keras.runs.folder import Run, open_run
+from tl_keras.phases.finetune_plan import load_for_finetuning, plan_finetuning
+from tl_keras.runs.folder import RunFolder, find_run
 from tl_keras.runs.resumable import (
-    ASKED,
+    REQUESTED,
     UNFINISHED,
     UNUSED_IN_PHASES,
     differences,
     resumable_phase,
 )
-from tl_keras.runs.run import StoredRun
-from tl_keras.training.distributed.collectives import any_worker, from_chief, is_chief
+from tl_keras.runs.run import Run
+from tl_keras.training.distributed.collectives import any_of_workers, broadcast, is_chief
 from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.spec import PhaseResult
 from tl_keras.training.trainer import train_phase
@@ -56,30 +56,30 @@ class FinetuneResult:
     kept: bool
     val_before: Evaluation
     val_after: Evaluation
-    before: Report
-    after: Report
+    before: EvaluationRecord
+    after: EvaluationRecord
     phase: PhaseResult
 
 
 def finetune(folder: Path, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
-    run = open_run(folder)
+    run = find_run(folder)
     decided = run.folder / UNFINISHED / run.next_phase("finetune")
-    if any_worker((decided / DECISION_FILE).is_file()):
+    if any_of_workers((decided / DECISION_FILE).is_file()):
         # Killed when all was done but the end. That is finished first, whatever comes then.
-        _take_from_chief(*(decided / file for file in (DECISION_FILE, SUMMARY_FILE, ASKED)))
+        _take_from_chief(*(decided / file for file in (DECISION_FILE, SUMMARY_FILE, REQUESTED)))
         asked_for_this = not differences(decided, config, UNUSED_IN_PHASES)
-        result = _phase(run, load_config(decided / ASKED), device, overwrite=False)
+        result = _phase(run, load_config(decided / REQUESTED), device, overwrite=False)
         if asked_for_this:
             return result
     return _phase(run, config, device, overwrite=overwrite)
 
 
-def _phase(run: Run, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
+def _phase(run: RunFolder, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:
     """Train the next phase of a run, or go on with it, and make its model the run's if it is better."""
     name = run.next_phase("finetune")
     with resumable_phase(run, name, config, overwrite=overwrite) as phase_folder:
         if not (phase_folder / DECISION_FILE).is_file():
-            stored, classifier = open_for_finetuning(run.folder, config, device)
+            stored, classifier = load_for_finetuning(run.folder, config, device)
             write_text(phase_folder / "config.yaml", config.to_yaml())
             say(f"{config.model.backbone} on {device.description}")
             say(device.describe_phase(config.finetune))
@@ -94,24 +94,22 @@ def _phase(run: Run, config: Config, device: DevicePlan, *, overwrite: bool) -> 
 def _take_from_chief(*files: Path) -> None:
     """Give all workers the chief's files."""
     mine = [np.frombuffer(file.read_bytes() if file.is_file() else b"", np.uint8) for file in files]
-    for file, content in zip(files, from_chief(mine), strict=True):
+    for file, content in zip(files, broadcast(mine), strict=True):
         write_text(file, content.tobytes().decode())
 
 
-def _train(
-    stored: StoredRun, classifier: Any, config: Config, device: DevicePlan, phase_folder: Path
-) -> None:
+def _train(stored: Run, classifier: Any, config: Config, device: DevicePlan, phase_folder: Path) -> None:
     """Train, measure and decide; everything of that goes into `phase_folder`, the decision last."""
     adapts = config.finetune.batchnorm == "adapt"
     measured = _measured_and_adapted(stored, classifier) if adapts else None
-    found = opened(stored, classifier, config, device, used_by=stored.run.folder)
+    found = plan_finetuning(stored, classifier, config, device, used_by=stored.run.folder)
     stored, split, name = found.stored, stored.prepared.reported_split, phase_folder.name
     with found.seen("train") as train, found.seen("val") as val, found.seen(split) as reported:
         before = measured or _measure(stored, found.model, val, reported, stored.info.phase)
         if adapts:
             adapted = stored.report(found.model, val, "val", phase=name)[0].evaluation.accuracy
             say(f"with the statistics of the training images: val accuracy {adapted:.4f}")
-        phase = train_phase(found.lesson(train, val), phase_folder)
+        phase = train_phase(found.spec(train, val), phase_folder)
         save_classifier(classifier, replace(stored.info, phase=name), phase_folder / "model.keras")
         after = _measure(stored, found.model, val, reported, name)
         stored.write_report(phase_folder, after.report, reported, after.outputs)
@@ -132,11 +130,11 @@ class _Measured:
     """A model on val, and on the reported split, which may be val too."""
 
     val: Evaluation
-    report: Report
+    report: EvaluationRecord
     outputs: Floats
 
 
-def _measured_and_adapted(stored: StoredRun, classifier: Any) -> _Measured:
+def _measured_and_adapted(stored: Run, classifier: Any) -> _Measured:
     """Measure a classifier as it is, and take the statistics of its BatchNorm anew."""
     with stored.loader("val") as val, stored.loader(stored.prepared.reported_split) as reported:
         measured = _measure(stored, classifier, val, reported, stored.info.phase)
@@ -146,7 +144,7 @@ def _measured_and_adapted(stored: StoredRun, classifier: Any) -> _Measured:
     return measured
 
 
-def _measure(stored: StoredRun, model: Any, val: Labelled, reported: Labelled, phase: str) -> _Measured:
+def _measure(stored: Run, model: Any, val: Loader, reported: Loader, phase: str) -> _Measured:
     on_val, outputs = stored.report(model, val, "val", phase=phase)
     if stored.prepared.reported_split == "val":
         return _Measured(on_val.evaluation, on_val, outputs)
@@ -171,19 +169,19 @@ def _read_result(run: Path, phase_folder: Path) -> FinetuneResult:
         kept=decision["kept"],
         val_before=Evaluation.from_dict(decision["val_before"]),
         val_after=Evaluation.from_dict(decision["val_after"]),
-        before=Report.from_dict(decision["before"]),
-        after=Report.from_dict(decision["after"]),
+        before=EvaluationRecord.from_dict(decision["before"]),
+        after=EvaluationRecord.from_dict(decision["after"]),
         phase=PhaseResult(**summary),
     )
 
 
-def _install(run: Run, config: Config, phase_folder: Path) -> None:
+def _install(run: RunFolder, config: Config, phase_folder: Path) -> None:
     """Make a phase's model that of the run; done twice it is the same.
 
     The model comes first, since it carries the phase's name: metrics can be measured anew.
     """
     for destination in (run.model_file, run.metrics_file, run.predictions_file):
-        with written_aside(destination) as aside:
+        with atomic_write(destination) as aside:
             shutil.copyfile(phase_folder / destination.name, aside)
     kept = run.config().model_copy(update={"finetune": config.finetune})
     write_text(run.config_file, kept.to_yaml())

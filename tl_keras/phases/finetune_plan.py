@@ -10,24 +10,24 @@ from typing import Any
 from tl_keras.config.schema import Config
 from tl_keras.core.console import say
 from tl_keras.data.class_weights import require_known_classes
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.errors import ConfigError, RunError
-from tl_keras.features.cached_backbone import FrozenPart, frozen_below, has_room
+from tl_keras.features.cached_backbone import CachedBackbone, frozen_below, has_room
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import backbone_of
-from tl_keras.models.freeze_boundary import Cut, cut_at_boundary
+from tl_keras.models.freeze_boundary import BoundarySplit, split_at_freeze_boundary
 from tl_keras.models.layer_rates import describe_training, layer_rates
 from tl_keras.models.source_model import SOURCE_FILE
-from tl_keras.models.unfreezing import choose, train_only
-from tl_keras.runs.run import StoredRun, open_stored
-from tl_keras.training.distributed.collectives import any_worker, is_chief
+from tl_keras.models.unfreezing import resolve_unfreeze, set_trainable
+from tl_keras.runs.run import Run, open_run
+from tl_keras.training.distributed.collectives import any_of_workers, is_chief
 from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.optimizers.factory import effective_rate
-from tl_keras.training.spec import Lesson, Stage
+from tl_keras.training.spec import Stage, TrainSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class FinetunePlan:
     """A classifier of which some layers are going to train.
 
     Attributes:
@@ -41,22 +41,22 @@ class Opened:
         held_back: Paths of the variables that `finetune.l2_sp` is about: the backbone's.
     """
 
-    stored: StoredRun
+    stored: Run
     config: Config
     device: DevicePlan
     model: Any
-    frozen: FrozenPart | None
+    frozen: CachedBackbone | None
     stages: tuple[Stage, ...]
     layer_rates: dict[str, float]
-    held_back: frozenset[str]
+    anchored: frozenset[str]
 
-    def seen(self, split: str) -> Labelled:
+    def seen(self, split: str) -> Loader:
         """Return a split as `model` gets to see it."""
         return self.stored.seen(split, self.frozen)
 
-    def lesson(self, train: Labelled, val: Labelled) -> Lesson:
+    def spec(self, train: Loader, val: Loader) -> TrainSpec:
         """Return what to train on what."""
-        return Lesson(
+        return TrainSpec(
             self.model,
             train,
             val,
@@ -66,11 +66,11 @@ class Opened:
             stages=self.stages,
             layer_rates=self.layer_rates,
             l2_sp=self.config.finetune.l2_sp,
-            held_back=self.held_back,
+            anchored=self.anchored,
         )
 
 
-def open_for_finetuning(folder: Path, config: Config, device: DevicePlan) -> tuple[StoredRun, Any]:
+def load_for_finetuning(folder: Path, config: Config, device: DevicePlan) -> tuple[Run, Any]:
     """Return a finished run and its classifier, if they can be fine-tuned by `config`.
 
     Raises:
@@ -79,15 +79,15 @@ def open_for_finetuning(folder: Path, config: Config, device: DevicePlan) -> tup
     """
     _require_no_source(folder)
     with device.strategy.scope():
-        stored, classifier = open_stored(folder)
+        stored, classifier = open_run(folder)
     _require_same(stored.config, config)
     require_known_classes(config, stored.info.labels)
     return stored, classifier
 
 
-def opened(
-    stored: StoredRun, classifier: Any, config: Config, device: DevicePlan, *, used_by: Path
-) -> Opened:
+def plan_finetuning(
+    stored: Run, classifier: Any, config: Config, device: DevicePlan, *, used_by: Path
+) -> FinetunePlan:
     """Unfreeze what `config.finetune` says, say so, and store what the part below makes of the images.
 
     Args:
@@ -102,7 +102,7 @@ def opened(
     """
     backbone, phase = find(config.model.backbone), config.finetune
     parts = [
-        choose(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
+        resolve_unfreeze(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
         for stage in phase.all_stages
     ]
     rate = effective_rate(phase, phase.images_per_step * phase.accumulate)
@@ -114,27 +114,27 @@ def opened(
         table=phase.layer_lr,
     )
     for stage, part in zip(phase.all_stages, parts, strict=True):
-        train_only(classifier, part)
+        set_trainable(classifier, part)
         say(f"unfrozen: {_told(stage.unfreeze)}; at most {stage.epochs} epochs")
         for line in describe_training(classifier, backbone, rates, rate):
             say(f"  {line}")
     # All stages are trained above one boundary: the lowest, below all that trains in any of them.
-    train_only(classifier, frozenset().union(*parts))
+    set_trainable(classifier, frozenset().union(*parts))
     with device.strategy.scope():
-        cut = cut_at_boundary(classifier) if config.stores_features else None
+        cut = split_at_freeze_boundary(classifier) if config.stores_features else None
     stored, frozen = _below(cut, stored, config, used_by)
-    return Opened(
+    return FinetunePlan(
         stored=stored,
         config=config,
         device=device,
-        model=classifier if frozen is None or cut is None else cut.upper,
+        model=classifier if frozen is None or cut is None else cut.trainable,
         frozen=frozen,
         stages=tuple(
-            Stage(stage.epochs, partial(train_only, classifier, part))
+            Stage(stage.epochs, partial(set_trainable, classifier, part))
             for stage, part in zip(phase.all_stages, parts, strict=True)
         ),
         layer_rates=dict(rates.factors),
-        held_back=frozenset(variable.path for variable in backbone_of(classifier).variables),
+        anchored=frozenset(variable.path for variable in backbone_of(classifier).variables),
     )
 
 
@@ -143,8 +143,8 @@ def _told(unfreeze: str | tuple[str, ...]) -> str:
 
 
 def _below(
-    cut: Cut | None, stored: StoredRun, config: Config, used_by: Path
-) -> tuple[StoredRun, FrozenPart | None]:
+    cut: BoundarySplit | None, stored: Run, config: Config, used_by: Path
+) -> tuple[Run, CachedBackbone | None]:
     """Store what the frozen lower part makes of the run's images, where there is one, and room for that.
 
     Returns:
@@ -158,14 +158,14 @@ def _below(
         say("whole images go through the whole network in every epoch")
         return stored, None
     # Where one worker has no room, none of them stores: all need to train the same part.
-    if any_worker(not has_room(frozen, frozen.missing(examples) + views)):
+    if any_of_workers(not has_room(frozen, frozen.missing(examples) + views)):
         return stored, None
     say(f"nothing up to {cut.layer} trains: that part is computed once per image")
-    stored = stored.with_images(frozen.recheck(examples))
-    frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+    stored = stored.with_images(frozen.refresh(examples))
+    frozen.compute_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
     frozen.extractor.release()
     if is_chief():
-        frozen.note_use(used_by)
+        frozen.remember_user(used_by)
     return stored, frozen
 
 

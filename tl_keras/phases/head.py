@@ -15,24 +15,24 @@ from tl_keras.config.schema import Config, HeadConfig, PhaseConfig
 from tl_keras.core.console import say, warn
 from tl_keras.core.files import write_text
 from tl_keras.data.batches import evaluation_batches
-from tl_keras.data.loaders import Labelled
-from tl_keras.data.sources.source import Source
+from tl_keras.data.loaders import Loader
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import TrainingError
 from tl_keras.evaluation.measure import probabilities
-from tl_keras.features.cached_backbone import FrozenPart, frozen_trunk
+from tl_keras.features.cached_backbone import CachedBackbone, frozen_trunk
 from tl_keras.models.classifier import build_trunk, head_of, with_head
 from tl_keras.phases.build import describe, say_plan
-from tl_keras.phases.scratch_baseline import against_scratch
-from tl_keras.runs.dataset import Prepared, prepared
-from tl_keras.runs.folder import PHASES, Run
-from tl_keras.runs.run import StoredRun
+from tl_keras.phases.scratch_baseline import compare_with_scratch
+from tl_keras.runs.dataset import Dataset, prepared
+from tl_keras.runs.folder import PHASES, RunFolder
+from tl_keras.runs.run import Run
 from tl_keras.runs.settings import with_kept_exclusions
-from tl_keras.training.distributed.collectives import from_chief, is_chief
+from tl_keras.training.distributed.collectives import broadcast, is_chief
 from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.heads.search import search_head
 from tl_keras.training.heads.standardize import fold, on_standardized
 from tl_keras.training.heads.statistics import column_statistics
-from tl_keras.training.spec import Lesson, PhaseResult
+from tl_keras.training.spec import PhaseResult, TrainSpec
 from tl_keras.training.trainer import train_phase
 
 SEARCH_FILE = "head_search.csv"
@@ -52,15 +52,15 @@ class Trained:
         phase: How the training went.
     """
 
-    stored: StoredRun
+    stored: Run
     classifier: Any
     model: Any
-    reported: Labelled
+    reported: Loader
     phase: PhaseResult
 
 
 def train_head(
-    stored: StoredRun, trunk: keras.Model, frozen: FrozenPart | None, device: DevicePlan, phase: str
+    stored: Run, trunk: keras.Model, frozen: CachedBackbone | None, device: DevicePlan, phase: str
 ) -> Trained:
     """Choose a head where the settings leave it open, put it on `trunk` and train it.
 
@@ -83,18 +83,18 @@ def train_head(
         with device.strategy.scope():
             classifier = with_head(trunk, config.head, classes=len(stored.info.labels), task=stored.info.task)
             model = head_of(classifier) if frozen else classifier
-        lesson = Lesson(model, train, val, config, config.train, device, short_steps=frozen is not None)
-        done = (_train_standardized if config.head.standardize else train_phase)(lesson, folder)
+        spec = TrainSpec(model, train, val, config, config.train, device, short_steps=frozen is not None)
+        done = (_train_standardized if config.head.standardize else train_phase)(spec, folder)
         if config.baseline == "scratch":
             try:
-                _compare_with_scratch(stored, model, val, frozen, device, done, folder)
+                _train_baseline(stored, model, val, frozen, device, done, folder)
             except TrainingError as error:
                 warn(f"the baseline failed, so there is nothing to compare with: {error}")
     reported = stored.seen(stored.prepared.reported_split, frozen)
     return Trained(stored, classifier, model, reported, done)
 
 
-def _with_kept_head(config: Config, features: Labelled | None, folder: Path) -> Config:
+def _with_kept_head(config: Config, features: Loader | None, folder: Path) -> Config:
     """Return the settings with the head that an interrupted training was begun with, or with a new one."""
     file = folder / CONFIG_FILE
     if file.is_file():
@@ -110,13 +110,13 @@ def _with_kept_head(config: Config, features: Labelled | None, folder: Path) -> 
 def _as_chief(config: Config) -> Config:
     """Return the settings with the chief's choice of a head: other processors may round to another one."""
     mine = config.model_dump_json(include={"head", "train"}).encode()
-    chosen = json.loads(from_chief([np.frombuffer(mine, np.uint8)])[0].tobytes())
+    chosen = json.loads(broadcast([np.frombuffer(mine, np.uint8)])[0].tobytes())
     return config.model_copy(
         update={"head": HeadConfig(**chosen["head"]), "train": PhaseConfig(**chosen["train"])}
     )
 
 
-def _with_head(config: Config, features: Labelled | None, folder: Path) -> Config:
+def _with_head(config: Config, features: Loader | None, folder: Path) -> Config:
     """Return the settings with a head: as it is asked for, or the best on `features`, or a linear one."""
     if config.head is not None:
         return config
@@ -130,17 +130,17 @@ def _with_head(config: Config, features: Labelled | None, folder: Path) -> Confi
     return search.applied_to(config)
 
 
-def _train_standardized(lesson: Lesson, folder: Path) -> PhaseResult:
-    mean, deviation = column_statistics(lesson.train)
-    with lesson.device.strategy.scope():
-        model = on_standardized(lesson.model, mean, deviation)
-    done = train_phase(replace(lesson, model=model), folder)
-    fold(lesson.model, mean, deviation)
+def _train_standardized(spec: TrainSpec, folder: Path) -> PhaseResult:
+    mean, deviation = column_statistics(spec.train)
+    with spec.device.strategy.scope():
+        model = on_standardized(spec.model, mean, deviation)
+    done = train_phase(replace(spec, model=model), folder)
+    fold(spec.model, mean, deviation)
     return done
 
 
-def _compare_with_scratch(
-    stored: StoredRun, model: Any, val: Labelled, frozen: FrozenPart | None, device: DevicePlan,
+def _train_baseline(
+    stored: Run, model: Any, val: Loader, frozen: CachedBackbone | None, device: DevicePlan,
     done: PhaseResult, folder: Path,
 ) -> None:  # fmt: skip
     """Train the same network from scratch, for as long as features and head take, and compare."""
@@ -149,7 +149,7 @@ def _compare_with_scratch(
     if frozen is not None:
         seconds += len(stored.prepared.split("train")) * frozen.seconds_per_image()
     with stored.loader("train") as train, stored.loader("val") as val_images:
-        against_scratch(stored.config, ours, train, val_images, device, seconds, folder)
+        compare_with_scratch(stored.config, ours, train, val_images, device, seconds, folder)
 
 
 def trains_on_features(config: Config) -> bool:
@@ -157,7 +157,12 @@ def trains_on_features(config: Config) -> bool:
 
 
 def train_frozen(
-    config: Config, device: DevicePlan, source: Source, begun: Prepared | None, run: Run, final: Path
+    config: Config,
+    device: DevicePlan,
+    source: ImageSource,
+    begun: Dataset | None,
+    run: RunFolder,
+    final: Path,
 ) -> Trained:
     """Train a head on a frozen backbone."""
     # The network before the images: wrong settings and missing weights show within seconds.
@@ -166,13 +171,13 @@ def train_frozen(
     info = describe(trunk, config, source.classes, PHASES["frozen"])
     say_plan(config, device)
     config = with_kept_exclusions(config, run, final)
-    stored = StoredRun(run, config, info, begun or prepared(run, source, config))
+    stored = Run(run, config, info, begun or prepared(run, source, config))
     frozen = None
     if config.stores_features:
         frozen = frozen_trunk(trunk, config, info.geometry)
         frozen.compute([example for example in stored.prepared.examples if not example.problem])
-        frozen.make_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+        frozen.compute_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
         frozen.extractor.release()
         if is_chief():
-            frozen.note_use(final)
+            frozen.remember_user(final)
     return train_head(stored, trunk, frozen, device, PHASES["frozen"])

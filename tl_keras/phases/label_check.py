@@ -49,7 +49,7 @@ def wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Co
         loader.load(rows).astype(np.float32, copy=False),
         loader.targets(rows).argmax(axis=1),
         config.runtime.seed,
-        [example.unit for example in used],
+        [example.split_unit for example in used],
     )
     for suspicion in suspicions:
         example, better = used[suspicion.index], classes[suspicion.suggested]

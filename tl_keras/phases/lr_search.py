@@ -15,8 +15,8 @@ from tl_keras.data.batches import steps_per_epoch, training_batches
 from tl_keras.data.class_weights import class_weights
 from tl_keras.errors import DataError
 from tl_keras.phases.adaptation import adapt
-from tl_keras.phases.finetune_plan import open_for_finetuning, opened
-from tl_keras.training.compile import compile_for
+from tl_keras.phases.finetune_plan import load_for_finetuning, plan_finetuning
+from tl_keras.training.compile import compile_model
 from tl_keras.training.distributed.devices import plan_devices, require_one_process
 from tl_keras.training.lr_range import RatePoint, range_test
 from tl_keras.training.optimizers.factory import effective_rate
@@ -28,14 +28,14 @@ def lr_points(folder: Path, config: Config, rates: list[float]) -> list[RatePoin
     require_one_process(config.runtime, "lr-find")
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
-    stored, classifier = open_for_finetuning(folder, config, device)
+    stored, classifier = load_for_finetuning(folder, config, device)
     if config.finetune.batchnorm == "adapt":
         adapt(stored, classifier)
-    found = opened(stored, classifier, config, device, used_by=folder)
+    found = plan_finetuning(stored, classifier, config, device, used_by=folder)
     found.stages[-1].begin()
     with found.seen("train") as train:
         phase = config.finetune.model_copy(update={"schedule": ScheduleConfig(kind="constant")})
-        lesson = replace(found.lesson(train, train), phase=phase)
+        spec = replace(found.spec(train, train), phase=phase)
         size = BatchSize(phase.images_per_step, 1)
         # What is suggested is what --learning-rate takes, which is scaled when it is used.
         scale = effective_rate(phase, size.images * phase.accumulate) / phase.learning_rate
@@ -54,8 +54,8 @@ def lr_points(folder: Path, config: Config, rates: list[float]) -> list[RatePoin
         )
         try:
             with device.strategy.scope(), progress("raising the rate", 2 * len(rates), "batches") as advance:
-                compile_for(lesson, size, steps)
-                points = range_test(lesson.model, batches, [rate * scale for rate in rates], advance)
+                compile_model(spec, size, steps)
+                points = range_test(spec.model, batches, [rate * scale for rate in rates], advance)
         except tf.errors.OpError as error:
             raise (train.failure or error) from error
     return [replace(point, rate=point.rate / scale) for point in points]

@@ -10,25 +10,25 @@ from tl_keras.core.console import say
 from tl_keras.core.files import write_text
 from tl_keras.core.types import Floats
 from tl_keras.data.batches import evaluation_batches, steps_per_epoch
-from tl_keras.data.loaders import Loader
+from tl_keras.data.loaders import ImageLoader
 from tl_keras.evaluation.measure import probabilities
 from tl_keras.evaluation.transfer_gain import TransferGain, transfer_gain
 from tl_keras.phases.build import build
 from tl_keras.runs.run import GAIN_FILE
 from tl_keras.training.distributed.devices import DevicePlan
-from tl_keras.training.spec import Lesson
+from tl_keras.training.spec import TrainSpec
 from tl_keras.training.trainer import train_phase
 
-MANY = 10_000
-RATE = 1e-3
+MAX_EPOCHS = 10_000
+LEARNING_RATE = 1e-3
 """Keras's default for Adam, right for most networks; a schedule would need the number of steps beforehand."""
 
 
-def against_scratch(
+def compare_with_scratch(
     config: Config,
     ours: Floats,
-    train: Loader,
-    val: Loader,
+    train: ImageLoader,
+    val: ImageLoader,
     device: DevicePlan,
     seconds: float,
     folder: Path,
@@ -49,16 +49,16 @@ def against_scratch(
     random = config.model_copy(update={"model": config.model.model_copy(update={"weights": "none"})})
     scratch, _ = build(random, val.classes, device, "", frozen=False)
     phase = PhaseConfig(
-        epochs=MANY,
+        epochs=MAX_EPOCHS,
         batch_size=config.train.batch_size,
-        learning_rate=RATE,
+        learning_rate=LEARNING_RATE,
         schedule=ScheduleConfig(kind="constant"),
         class_weight=config.train.class_weight,
         early_stopping=0,
         monitor=config.train.monitor,
     )
-    lesson = Lesson(scratch, train, val, config, phase, device)
-    train_phase(lesson, (folder / GAIN_FILE).parent, resumable=False, at_most=seconds)
+    spec = TrainSpec(scratch, train, val, config, phase, device)
+    train_phase(spec, (folder / GAIN_FILE).parent, resumable=False, at_most=seconds)
     epochs = int(scratch.optimizer.iterations) / steps_per_epoch(
         len(train), phase.images_per_step, device.replicas
     )

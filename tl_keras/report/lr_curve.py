@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from tl_keras.core.files import written_aside
+from tl_keras.core.files import atomic_write
 
 INCHES, DOTS_PER_INCH = (8, 4.5), 120
 LOSS_INK, SMOOTHED_INK, SUGGESTED_INK = "#9db4c8", "#1f4e79", "#c0392b"
@@ -53,7 +53,7 @@ def save_lr_curve(
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     axes.legend(framealpha=0.9, edgecolor="none", loc="upper left")
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         figure.savefig(aside, format="png")
 
 

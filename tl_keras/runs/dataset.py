@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from tl_keras.config.schema import Config, DataConfig
 from tl_keras.core.console import (
+    escape_control,
     progress,
     say,
-    visible,
     warn,
 )
 from tl_keras.core.files import remove, write_text
@@ -31,19 +31,19 @@ from tl_keras.data.example import (
 from tl_keras.data.listing import absolute
 from tl_keras.data.missing import missing_hint
 from tl_keras.data.selection import limited, without_copies
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.splits import assign_splits, leaked, require_files
 from tl_keras.errors import DataError, RunError
 from tl_keras.inspection.copies import inspected
-from tl_keras.runs.folder import Run, damaged_run
+from tl_keras.runs.folder import RunFolder, damaged_run
 
-SHOWN = 10
+MAX_LISTED = 10
 
 CONFLICTING = "are there under several labels"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Dataset:
     """All examples of a run, those left out included.
 
     Attributes:
@@ -71,8 +71,8 @@ def check_images(examples: Sequence[Example], geometry: Geometry) -> list[Exampl
 
 
 def prepare(
-    source: Source, config: DataConfig, seed: int, checker: Callable[[Sequence[Example]], list[Example]]
-) -> Prepared:
+    source: ImageSource, config: DataConfig, seed: int, checker: Callable[[Sequence[Example]], list[Example]]
+) -> Dataset:
     """Check every image, decide which are used and in which split, and say what was found.
 
     Args:
@@ -95,7 +95,7 @@ def prepare(
     kept = without_copies(checked)
     _list([example for example in kept if example.problem.startswith(CONFLICT)], len(kept), CONFLICTING)
     divided = assign_splits(kept, config, seed)
-    prepared = Prepared(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
+    prepared = Dataset(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
     _require_images(prepared)
     _say_left_out(prepared.examples)
     _say_counts(prepared)
@@ -116,7 +116,7 @@ def _require_good(checked: Sequence[Example], config: DataConfig) -> None:
         )
 
 
-def _require_images(prepared: Prepared) -> None:
+def _require_images(prepared: Dataset) -> None:
     for split in ("train", "val"):
         if not prepared.split(split):
             raise DataError(f"No readable images are left in {split}; see the reasons above.")
@@ -145,10 +145,10 @@ def _list(some: Sequence[Example], of: int, what: str) -> None:
     if not some:
         return
     warn(f"{len(some)} of {of} images {what} and {'is' if len(some) == 1 else 'are'} left out:")
-    for example in some[:SHOWN]:
-        say(f"  {visible(example.path)}: {visible(example.problem)}")
-    if len(some) > SHOWN:
-        say(f"  ... and {len(some) - SHOWN} more; tlk inspect lists all of them")
+    for example in some[:MAX_LISTED]:
+        say(f"  {escape_control(example.path)}: {escape_control(example.problem)}")
+    if len(some) > MAX_LISTED:
+        say(f"  ... and {len(some) - MAX_LISTED} more; tlk inspect lists all of them")
 
 
 def _say_left_out(examples: Sequence[Example]) -> None:
@@ -160,7 +160,7 @@ def _say_left_out(examples: Sequence[Example]) -> None:
             say(f"{counted(count, 'image')} left out: {reason}")
 
 
-def _say_counts(prepared: Prepared) -> None:
+def _say_counts(prepared: Dataset) -> None:
     used = [example for example in prepared.examples if not example.problem]
     sizes = Counter(example.split for example in used)
     parts = ", ".join(
@@ -178,7 +178,7 @@ def _say_counts(prepared: Prepared) -> None:
         )
 
 
-def begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None:
+def begun_with(run: RunFolder, source: ImageSource, *, overwrite: bool) -> Dataset | None:
     """Return the checked images of a run that goes on; None for a new one, or one that begins anew.
 
     Raises:
@@ -190,7 +190,7 @@ def begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None:
     before, now = ({(e.path, e.label, e.is_excluded) for e in part} for part in (examples, source.examples))
     newer = _changed_after(run, before & now)
     if before == now and not newer:
-        return Prepared(examples, source.classes)
+        return Dataset(examples, source.classes)
     if overwrite:
         remove(run.phases_dir)
         return None
@@ -201,20 +201,20 @@ def begun_with(run: Run, source: Source, *, overwrite: bool) -> Prepared | None:
     )
 
 
-def prepared(run: Run, source: Source, config: Config) -> Prepared:
+def prepared(run: RunFolder, source: ImageSource, config: Config) -> Dataset:
     """Inspect the images, decide their splits and write both down."""
     found = prepare(source, config.data, config.runtime.seed, lambda examples: inspected(examples, config))
     write_text(run.manifest_file, manifest.to_csv(found.examples))
     return found
 
 
-def _changed_after(run: Run, images: Iterable[tuple[str, str, bool]]) -> int:
+def _changed_after(run: RunFolder, images: Iterable[tuple[str, str, bool]]) -> int:
     """Return how many image files were written after the manifest was."""
     checked = run.manifest_file.stat().st_mtime
     return sum(os.stat(path).st_mtime > checked for path, *_ in images if os.path.exists(path))
 
 
-def read_examples(run: Run) -> tuple[Example, ...]:
+def read_examples(run: RunFolder) -> tuple[Example, ...]:
     """Return all images of a run, those left out included.
 
     Raises:

@@ -9,19 +9,19 @@ from typing import Any
 
 from tl_keras.core.wording import did_you_mean
 from tl_keras.data.example import Example
-from tl_keras.data.loaders import Labelled, Loader
+from tl_keras.data.loaders import ImageLoader, Loader
 from tl_keras.data.sources.kinds import TRAINING_ONLY
 from tl_keras.data.sources.read import read_source, require_no_errors
 from tl_keras.errors import DataError
 from tl_keras.features.cached_backbone import frozen_trunk
 from tl_keras.models.classifier import head_of, trunk_of
 from tl_keras.runs.dataset import check_images, say_problems
-from tl_keras.runs.run import StoredRun
+from tl_keras.runs.run import Run
 
 
 def model_outputs(
-    stored: StoredRun, classifier: Any, wanted: Sequence[Example], others: str | Path | None
-) -> tuple[Any, Labelled]:
+    stored: Run, classifier: Any, wanted: Sequence[Example], others: str | Path | None
+) -> tuple[Any, Loader]:
     """Return the part of the classifier that is to be measured, and the rows that it takes.
 
     Of the run's own images all must be readable; `others` may have broken ones, which are left out.
@@ -29,14 +29,14 @@ def model_outputs(
     geometry, labels, task = stored.info.geometry, stored.info.labels, stored.info.task
     if not stored.config.features:
         examples = wanted if others is None else _readable(check_images(wanted, geometry), others)
-        return classifier, Loader(examples, labels, geometry, task=task, cache_mb=0)
+        return classifier, ImageLoader(examples, labels, geometry, task=task, cache_mb=0)
     frozen = frozen_trunk(trunk_of(classifier), stored.config, geometry)
-    examples = frozen.recheck(wanted) if others is None else _readable(frozen.check(wanted), others)
-    frozen.note_use(stored.run.folder)
+    examples = frozen.refresh(wanted) if others is None else _readable(frozen.check(wanted), others)
+    frozen.remember_user(stored.run.folder)
     return head_of(classifier), frozen.loader(examples, labels, task)
 
 
-def read_external_images(stored: StoredRun, data: str, split: str | None) -> list[Example]:
+def read_external_images(stored: Run, data: str, split: str | None) -> list[Example]:
     # Groups and exclusions are about the run's own images.
     settings = stored.config.data.model_copy(update={"source": data, "group_by": None, "exclude": None})
     source = require_no_errors(read_source(settings, for_training=False), data, but=TRAINING_ONLY)

@@ -33,7 +33,7 @@ PHASES = {"frozen": "1-head", "full": "1-full", "scratch": "1-scratch"}
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunFolder:
     """Where a run's files are."""
 
     folder: Path
@@ -98,13 +98,13 @@ class Run:
         return [file.name for file in needed if not file.is_file()]
 
 
-def open_run(folder: Path) -> Run:
+def find_run(folder: Path) -> RunFolder:
     """Return the finished run in `folder`.
 
     Raises:
         RunError: There is no such folder, it is not a run, or the run is unfinished.
     """
-    run = Run(folder)
+    run = RunFolder(folder)
     if not folder.is_dir():
         raise RunError(_not_found(folder))
     if run.missing_files():
@@ -115,11 +115,11 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def list_runs(runs_dir: Path) -> list[Run]:
+def list_runs(runs_dir: Path) -> list[RunFolder]:
     """Return the finished runs in a folder, newest first."""
     if not runs_dir.is_dir():
         return []
-    runs = [Run(p) for p in runs_dir.iterdir() if p.name[0] != "." and (p / "model.keras").is_file()]
+    runs = [RunFolder(p) for p in runs_dir.iterdir() if p.name[0] != "." and (p / "model.keras").is_file()]
     return sorted(runs, key=lambda run: run.model_file.stat().st_mtime, reverse=True)
 
 
@@ -129,7 +129,7 @@ def _not_found(folder: Path) -> str:
     return f"There is no run at {folder}.{hint} See what there is with: tlk runs"
 
 
-def damaged_run(run: Run, reason: str) -> RunError:
+def damaged_run(run: RunFolder, reason: str) -> RunError:
     return RunError(
         f"The run {run.folder} is damaged: {reason}\nTrain it anew with: tlk fit --config {run.config_file}"
     )

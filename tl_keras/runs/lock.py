@@ -12,9 +12,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tl_keras.core.files import remove, sweep, write_text
+from tl_keras.core.files import recover, remove, write_text
 from tl_keras.errors import RunError
-from tl_keras.runs.folder import Run
+from tl_keras.runs.folder import RunFolder
 
 
 class NameTaken(RunError):
@@ -44,7 +44,7 @@ def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite
         try:
             with ExitStack() as attempt:
                 attempt.enter_context(locked(folder))
-                sweep(folder)
+                recover(folder)
                 _check_free(folder, overwrite=overwrite)
                 stack.enter_context(attempt.pop_all())
                 break
@@ -57,7 +57,7 @@ def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite
 def _check_free(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not overwrite:
         raise NameTaken(f"{folder} exists already. Choose another --name, or replace it with --overwrite.")
-    missing = Run(folder).missing_files()
+    missing = RunFolder(folder).missing_files()
     if folder.exists() and missing:
         raise NameTaken(
             f"{folder} is not a finished run ({', '.join(missing)} missing): --overwrite leaves it alone."

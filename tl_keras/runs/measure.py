@@ -6,17 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tl_keras.core.types import Floats, Task
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.evaluation.metrics import decisions, wilson_interval
-from tl_keras.evaluation.record import WithoutLeaked
+from tl_keras.evaluation.record import CleanAccuracy
 
 
 def accuracy_without(
-    leaked: npt.NDArray[np.bool_], loader: Labelled, outputs: Floats, task: Task
-) -> WithoutLeaked | None:
+    leaked: npt.NDArray[np.bool_], loader: Loader, outputs: Floats, task: Task
+) -> CleanAccuracy | None:
     """Return the accuracy on what is not leaked, where that is some of the images and not all."""
     if not leaked.any() or leaked.all():
         return None
     rows = np.flatnonzero(~leaked)
     right = (decisions(outputs[rows], task) == loader.targets(rows).astype(bool)).all(axis=1)
-    return WithoutLeaked(len(rows), float(right.mean()), wilson_interval(int(right.sum()), len(rows)))
+    return CleanAccuracy(len(rows), float(right.mean()), wilson_interval(int(right.sum()), len(rows)))

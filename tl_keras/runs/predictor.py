@@ -14,13 +14,13 @@ from tl_keras.core.tensorflow_setup import import_tensorflow
 from tl_keras.core.types import Pixels
 from tl_keras.inference.open import open_model
 from tl_keras.inference.predictor import Floats, Predictor
-from tl_keras.runs.folder import Run, open_run
+from tl_keras.runs.folder import RunFolder, find_run
 
 BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class PendingImage:
     """An image on its way to an answer.
 
     Attributes:
@@ -36,7 +36,7 @@ class Opened:
     error: str = ""
 
 
-class Answers(Protocol):
+class BatchPredictor(Protocol):
     """Probabilities for images.
 
     Attributes:
@@ -51,26 +51,26 @@ class Answers(Protocol):
     known: Container[str]
     batch_size: int
 
-    def __call__(self, images: list[Opened]) -> Floats:
+    def __call__(self, images: list[PendingImage]) -> Floats:
         """Return float32 [n, classes] for 1 to `batch_size` readable images."""
 
 
-def answers_of(model: Path, *, many: bool) -> Answers:
+def batch_predictor(model: Path, *, many: bool) -> BatchPredictor:
     """Return the answers of a run or a model file.
 
     Args:
         model: What `predict` was given.
         many: Whether it pays to get ready for speed, and to look up what is stored.
     """
-    run = Run(model)
+    run = RunFolder(model)
     if not run.model_file.is_file():
-        return FileAnswers(open_model(model))
+        return FilePredictor(open_model(model))
     if many and not run.missing_files():
-        return RunAnswers(model)
-    return FileAnswers(open_model(run.model_file))
+        return CachedRunPredictor(model)
+    return FilePredictor(open_model(run.model_file))
 
 
-class FileAnswers:
+class FilePredictor:
     """Answers of any shipped model."""
 
     def __init__(self, predictor: Predictor) -> None:
@@ -81,11 +81,11 @@ class FileAnswers:
         self.known: Container[str] = ()
         self.batch_size = BATCH_SIZE
 
-    def __call__(self, images: list[Opened]) -> Floats:
+    def __call__(self, images: list[PendingImage]) -> Floats:
         return self._predictor(np.stack([image.pixels for image in images if image.pixels is not None]))
 
 
-class RunAnswers:
+class CachedRunPredictor:
     """Answers of a run: stored features go straight into its head."""
 
     def __init__(self, folder: Path) -> None:
@@ -94,9 +94,9 @@ class RunAnswers:
 
         from tl_keras.features.cached_backbone import frozen_trunk
         from tl_keras.models.classifier import head_of, trunk_of
-        from tl_keras.runs.run import open_stored
+        from tl_keras.runs.run import open_run
 
-        stored, classifier = open_stored(open_run(folder).folder)
+        stored, classifier = open_run(find_run(folder).folder)
         self.geometry, self.labels = stored.info.geometry, stored.info.labels
         frozen = frozen_trunk(trunk_of(classifier), stored.config, self.geometry)
         head = head_of(classifier)
@@ -104,9 +104,9 @@ class RunAnswers:
         self._head = tf.function(lambda rows: head(rows, training=False), reduce_retracing=True)
         self.known: Container[str] = frozen.stored
         self.batch_size = frozen.extractor.batch_size
-        frozen.note_use(folder)
+        frozen.remember_user(folder)
 
-    def __call__(self, images: list[Opened]) -> Floats:
+    def __call__(self, images: list[PendingImage]) -> Floats:
         rows = np.empty((len(images), *self._frozen.extractor.shape), self._frozen.extractor.dtype)
         new = np.array([image.pixels is not None for image in images])
         if new.any():
@@ -114,5 +114,5 @@ class RunAnswers:
             rows[new] = self._frozen.extractor(pixels)
         if not new.all():
             known = [image.sha256 for image in images if image.pixels is None]
-            rows[~new] = self._frozen.stored.rows(self._frozen.stored.places(known))
+            rows[~new] = self._frozen.stored.read(self._frozen.stored.locate(known))
         return np.asarray(self._head(rows))

@@ -17,11 +17,11 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import warn
 from tl_keras.core.files import remove, remove_asides, replace, write_text
 from tl_keras.errors import ConfigError, RunError, TrainingError
-from tl_keras.runs.folder import Run
+from tl_keras.runs.folder import RunFolder
 from tl_keras.runs.lock import claim
 
 UNFINISHED = ".unfinished"
-ASKED = "asked.yaml"
+REQUESTED = "asked.yaml"
 """The settings as they were asked for, beside what comes of them."""
 OF_NO_INFLUENCE = (
     "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard", "runtime.strategy",
@@ -32,19 +32,19 @@ OF_NO_INFLUENCE = (
 UNUSED_IN_PHASES = ("train.", "baseline")
 
 
-def list_unfinished(runs_dir: Path) -> list[Run]:
+def list_unfinished(runs_dir: Path) -> list[RunFolder]:
     """Return the new runs that were stopped and can go on, by name."""
-    runs = [Run(folder) for folder in sorted((runs_dir / UNFINISHED).glob("[!.]*"))]
+    runs = [RunFolder(folder) for folder in sorted((runs_dir / UNFINISHED).glob("[!.]*"))]
     return [run for run in runs if run.checkpoints]
 
 
-def unfinished_run(folder: Path) -> Run | None:
+def unfinished_run(folder: Path) -> RunFolder | None:
     """Return what there is of the run that would be at `folder`, if it was stopped and can go on."""
-    run = Run(folder.parent / UNFINISHED / folder.name)
+    run = RunFolder(folder.parent / UNFINISHED / folder.name)
     return run if run.checkpoints else None
 
 
-def unfinished_phase(run: Run) -> Path | None:
+def unfinished_phase(run: RunFolder) -> Path | None:
     """Return the folder of a phase of a finished run that was stopped and can go on."""
     found = sorted((run.folder / UNFINISHED).glob("[!.]*"))
     return next((folder for folder in found if _checkpoints(folder)), None)
@@ -53,7 +53,7 @@ def unfinished_phase(run: Run) -> Path | None:
 @contextmanager
 def resumable_run(
     runs_dir: Path, name: str, config: Config, *, exact: bool, overwrite: bool, unused: tuple[str, ...] = ()
-) -> Iterator[tuple[Run, Path]]:
+) -> Iterator[tuple[RunFolder, Path]]:
     """Yield a run to be written and the folder at which it appears when the block ends without an error.
 
     What a stopped block wrote stays when it holds a checkpoint; the next call with the same name and the same
@@ -77,11 +77,11 @@ def resumable_run(
         folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
         aside = runs_dir / UNFINISHED / folder.name
         with _resumable(aside, folder, config, folder, overwrite=overwrite, unused=unused):
-            yield Run(aside), folder
+            yield RunFolder(aside), folder
 
 
 @contextmanager
-def resumable_phase(run: Run, name: str, config: Config, *, overwrite: bool) -> Iterator[Path]:
+def resumable_phase(run: RunFolder, name: str, config: Config, *, overwrite: bool) -> Iterator[Path]:
     """Yield a folder that becomes a phase of a finished run when the block ends without an error.
 
     As with `resumable_run`, what can go on stays.
@@ -102,7 +102,7 @@ def _resumable(
             raise RunError(_other_settings(named, changed, _how_to_go_on(named, destination)))
         aside.rename(discarded)
     remove_asides(aside)
-    write_text(aside / ASKED, config.to_yaml())
+    write_text(aside / REQUESTED, config.to_yaml())
     try:
         yield
     except BaseException as error:
@@ -118,7 +118,7 @@ def _resumable(
         raise
     remove(discarded)
     replace(aside, destination)
-    remove(destination / ASKED)
+    remove(destination / REQUESTED)
     remove_checkpoints(destination)
     _tidy(aside.parent)
 
@@ -151,7 +151,7 @@ def differences(aside: Path, config: Config, unused: tuple[str, ...]) -> list[st
     """Return a line for each setting that decides the weights and was another when `aside` was begun."""
     ignored = (*OF_NO_INFLUENCE, *unused)
     try:
-        theirs = _flat(load_config(aside / ASKED).model_dump(mode="json"))
+        theirs = _flat(load_config(aside / REQUESTED).model_dump(mode="json"))
     except ConfigError as error:
         return [f"  {error}"]
     ours = _flat(config.model_dump(mode="json"))

@@ -16,27 +16,27 @@ from tl_keras.core.files import write_text
 from tl_keras.core.model_info import ModelInfo
 from tl_keras.core.types import Floats
 from tl_keras.data.example import Example
-from tl_keras.data.loaders import Labelled, Loader
+from tl_keras.data.loaders import ImageLoader, Loader
 from tl_keras.errors import DataError, ModelError
 from tl_keras.evaluation.measure import measure
 from tl_keras.evaluation.predictions import predictions_csv
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.evaluation.transfer_gain import TransferGain
-from tl_keras.features.cached_backbone import FrozenPart
+from tl_keras.features.cached_backbone import CachedBackbone
 from tl_keras.models.saved.embedded_info import read
 from tl_keras.models.saved.keras_file import load_keras
 from tl_keras.models.source_model import KEYWORDS
-from tl_keras.runs.dataset import Prepared, read_examples
-from tl_keras.runs.folder import Run, damaged_run, open_run
+from tl_keras.runs.dataset import Dataset, read_examples
+from tl_keras.runs.folder import RunFolder, damaged_run, find_run
 from tl_keras.runs.measure import accuracy_without
 
-SHOWN = 5
+MAX_LISTED = 5
 
 GAIN_FILE = Path("baseline", "gain.json")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRun:
+class Run:
     """A finished run, read back.
 
     Attributes:
@@ -46,19 +46,19 @@ class StoredRun:
         prepared: Its images and their splits.
     """
 
-    run: Run
+    run: RunFolder
     config: Config
     info: ModelInfo
-    prepared: Prepared
+    prepared: Dataset
 
-    def loader(self, split: str) -> Loader:
+    def loader(self, split: str) -> ImageLoader:
         """Return a loader of one split, after a look that its files are still there.
 
         Raises:
             DataError: The split is empty, or files have gone since training.
         """
         examples = self.images(split)
-        return Loader(
+        return ImageLoader(
             examples,
             self.info.labels,
             self.info.geometry,
@@ -78,20 +78,20 @@ class StoredRun:
             raise DataError(f"{self.run.folder} has no {split} images; it has: {', '.join(have)}.")
         gone = [example.path for example in examples if not Path(example.path).is_file()]
         if gone:
-            more = f"\n  ... and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
+            more = f"\n  ... and {len(gone) - MAX_LISTED} more" if len(gone) > MAX_LISTED else ""
             raise DataError(
                 f"{len(gone)} of {len(examples)} {split} images of this run are not where they were:\n  "
-                + "\n  ".join(gone[:SHOWN])
+                + "\n  ".join(gone[:MAX_LISTED])
                 + more
                 + "\nPut them back, or train a new run."
             )
         return examples
 
-    def with_images(self, examples: Sequence[Example]) -> StoredRun:
+    def with_images(self, examples: Sequence[Example]) -> Run:
         """Return the run with these as its images."""
-        return replace(self, prepared=Prepared(tuple(examples), self.info.labels))
+        return replace(self, prepared=Dataset(tuple(examples), self.info.labels))
 
-    def seen(self, split: str, frozen: FrozenPart | None) -> Labelled:
+    def seen(self, split: str, frozen: CachedBackbone | None) -> Loader:
         """Return one split as `frozen` has stored it, train with its views; as images without it."""
         if frozen is None:
             return self.loader(split)
@@ -99,8 +99,8 @@ class StoredRun:
         return frozen.loader(examples, self.info.labels, self.info.task, views=split == "train")
 
     def report(
-        self, model: Any, loader: Labelled, split: str, *, phase: str = "", data: str | None = None
-    ) -> tuple[Report, Floats]:
+        self, model: Any, loader: Loader, split: str, *, phase: str = "", data: str | None = None
+    ) -> tuple[EvaluationRecord, Floats]:
         """Measure a classifier; return the report and the probabilities in the loader's order.
 
         Args:
@@ -112,7 +112,7 @@ class StoredRun:
         """
         evaluation, outputs = measure(model, loader, self.info.task, f"evaluating on {split}")
         leaked = self._leaked(loader.examples)
-        report = Report(
+        report = EvaluationRecord(
             data=data or str(self.config.data.source),
             split=split,
             used_for_selection=data is None and split == "val",
@@ -134,7 +134,7 @@ class StoredRun:
 
     def _source_trained_on(self) -> set[str]:
         """Return the hashes of the images that the source model was trained on, if its run is there."""
-        source = Run(Path(self.config.model.weights).parent)
+        source = RunFolder(Path(self.config.model.weights).parent)
         if self.config.model.weights in KEYWORDS or not source.manifest_file.is_file():
             return set()
         return {e.sha256 for e in read_examples(source) if e.split == "train" and not e.problem}
@@ -149,24 +149,24 @@ class StoredRun:
         except (ValueError, KeyError, TypeError) as error:
             raise damaged_run(self.run, f"{file}: {error}") from error
 
-    def write_report(self, folder: Path, report: Report, loader: Labelled, outputs: Floats) -> None:
+    def write_report(self, folder: Path, report: EvaluationRecord, loader: Loader, outputs: Floats) -> None:
         """Write metrics.json and predictions.csv."""
         predictions = predictions_csv(loader.examples, outputs, self.info.labels, self.info.task)
         write_text(folder / "predictions.csv", predictions)
         write_text(folder / "metrics.json", report.to_json())
 
 
-def open_stored(folder: str | Path) -> tuple[StoredRun, Any]:
+def open_run(folder: str | Path) -> tuple[Run, Any]:
     """Return a finished run and its model, as a Keras model.
 
     Raises:
         RunError: There is no finished run in `folder`, or one of its files is damaged.
     """
-    run = open_run(Path(folder))
+    run = find_run(Path(folder))
     try:
         info, classifier = read(run.model_file), load_keras(run.model_file)
     except ModelError as error:
         raise damaged_run(run, str(error).partition("\n")[0]) from error
     if info is None:
         raise damaged_run(run, f"{run.model_file} carries no class names: it was not written by `tlk`.")
-    return StoredRun(run, run.config(), info, Prepared(read_examples(run), info.labels)), classifier
+    return Run(run, run.config(), info, Dataset(read_examples(run), info.labels)), classifier

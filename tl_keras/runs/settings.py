@@ -13,7 +13,7 @@ from tl_keras.data.sources.read import TFDS_PREFIX
 from tl_keras.errors import ConfigError
 from tl_keras.models.backbones import find
 from tl_keras.models.source_model import KEYWORDS
-from tl_keras.runs.folder import Run
+from tl_keras.runs.folder import RunFolder
 
 
 def with_transfer(config: Config) -> Config:
@@ -51,7 +51,7 @@ def with_absolute_paths(config: Config, data: str | Path | None) -> Config:
     )
 
 
-def with_kept_exclusions(config: Config, run: Run, final: Path) -> Config:
+def with_kept_exclusions(config: Config, run: RunFolder, final: Path) -> Config:
     """Return the settings with a copy of `data.exclude` in the run: the user will go on editing the table.
 
     Args:

@@ -6,19 +6,19 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from tl_keras.evaluation.record import Report
-from tl_keras.models.source_model import SourceInfo
-from tl_keras.runs.dataset import Prepared
-from tl_keras.runs.run import StoredRun
+from tl_keras.evaluation.record import EvaluationRecord
+from tl_keras.models.source_model import SourceModelInfo
+from tl_keras.runs.dataset import Dataset
+from tl_keras.runs.run import Run
 from tl_keras.version import __version__
 
 
-def source_info(stored: StoredRun, report: Report) -> SourceInfo:
+def source_model_info(stored: Run, report: EvaluationRecord) -> SourceModelInfo:
     config, found = stored.config, report.evaluation
     recipe: dict[str, Any] = {
         name: getattr(config, name).model_dump(mode="json") for name in ("head", "augment", "train")
     }
-    return SourceInfo(
+    return SourceModelInfo(
         backbone=config.model.backbone,
         options=config.model.options,
         image_size=stored.info.geometry.height,
@@ -39,7 +39,7 @@ def source_info(stored: StoredRun, report: Report) -> SourceInfo:
     )
 
 
-def _fingerprint(prepared: Prepared) -> str:
+def _fingerprint(prepared: Dataset) -> str:
     """Return a hash over all images that were used, wherever they lie on disk."""
     lines = sorted(f"{e.split} {e.label} {e.sha256}\n" for e in prepared.examples if not e.problem)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

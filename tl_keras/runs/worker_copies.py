@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from tl_keras.runs.folder import open_run
+from tl_keras.runs.folder import find_run
 from tl_keras.runs.lock import locked
-from tl_keras.training.distributed.collectives import is_chief, together
+from tl_keras.training.distributed.collectives import is_chief, synchronized
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def own_runs_dir(runs_dir: Path) -> Iterator[Path]:
     Raises:
         RunError: Another worker was lost.
     """
-    with together():
+    with synchronized():
         yield runs_dir if is_chief() else _temporary_runs_dir()
 
 
@@ -36,7 +36,7 @@ def own_run(folder: Path) -> Iterator[Path]:
         RunError: It is not a finished run; or another worker was lost.
         NameTaken: Another process changes it.
     """
-    run = open_run(folder)
+    run = find_run(folder)
     with own_runs_dir(folder.parent) as runs_dir:
         if is_chief():
             with locked(run.folder):

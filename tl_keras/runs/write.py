@@ -6,14 +6,14 @@ from typing import Any
 
 from tl_keras.core.files import write_text
 from tl_keras.data import manifest
-from tl_keras.data.loaders import Labelled
-from tl_keras.evaluation.record import Report
+from tl_keras.data.loaders import Loader
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.saved.embedded_info import labels_text
 from tl_keras.models.saved.keras_file import save_classifier
-from tl_keras.runs.run import StoredRun
+from tl_keras.runs.run import Run
 
 
-def write_run(stored: StoredRun, classifier: Any, model: Any, reported: Labelled) -> Report:
+def write_run(stored: Run, classifier: Any, model: Any, reported: Loader) -> EvaluationRecord:
     """Measure a trained classifier on the reported split and write the run's files.
 
     Args:

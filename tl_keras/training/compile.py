@@ -8,36 +8,36 @@ import keras
 
 from tl_keras.core.types import THRESHOLD
 from tl_keras.training.optimizers.factory import make_optimizer
-from tl_keras.training.spec import BatchSize, Lesson
+from tl_keras.training.spec import BatchSize, TrainSpec
 
 MOST_TOGETHER = 64
 
 
-def compile_for(lesson: Lesson, size: BatchSize, steps: int) -> None:
-    """Compile a lesson's model, with a new optimizer for what trains in it now.
+def compile_model(spec: TrainSpec, size: BatchSize, steps: int) -> None:
+    """Compile a spec's model, with a new optimizer for what trains in it now.
 
     Args:
-        lesson: The model and its settings.
+        spec: The model and its settings.
         size: Of a batch.
         steps: Batches per epoch.
     """
-    multilabel = lesson.config.data.task == "multilabel"
+    multilabel = spec.config.data.task == "multilabel"
     loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
-    together = _steps_together(steps) if lesson.short_steps and lesson.device.replicas == 1 else 1
-    lesson.model.compile(
+    together = _steps_together(steps) if spec.short_steps and spec.device.replicas == 1 else 1
+    spec.model.compile(
         optimizer=make_optimizer(
-            lesson.phase,
+            spec.phase,
             steps,
-            epochs=lesson.epochs,
+            epochs=spec.epochs,
             images_per_step=size.images,
             accumulate=size.accumulate,
-            factors=lesson.layer_rates,
-            anchored=lesson.held_back,
-            l2_sp=lesson.l2_sp,
+            factors=spec.layer_rates,
+            anchored=spec.anchored,
+            l2_sp=spec.l2_sp,
         ),
-        loss=loss(label_smoothing=lesson.phase.label_smoothing),
+        loss=loss(label_smoothing=spec.phase.label_smoothing),
         metrics=[keras.metrics.MeanMetricWrapper(_all_right if multilabel else _right, name="accuracy")],
-        jit_compile=lesson.device.jit_compile,
+        jit_compile=spec.device.jit_compile,
         steps_per_execution=together,
     )
 

@@ -24,8 +24,8 @@ LEAST_CHANGE = 0.02
 """A change of the loss by less than this share of it says nothing."""
 LOOKS_BACK = 10
 """Steps that the smoothing takes to settle, at rates that change nothing yet."""
-FEWEST_POINTS, TINY = 4, 1e-12
-FALL = 0.75
+FEWEST_POINTS, SMALLEST_LOSS = 4, 1e-12
+SHARE_OF_FALL = 0.75
 """The suggestion is the rate at which this share of the fall of the smoothed loss is done."""
 
 
@@ -127,11 +127,11 @@ def suggest(points: Sequence[RatePoint]) -> Suggestion:
     falls = start - lowest.smoothed > noise
     rises = points[-1].smoothed - lowest.smoothed > noise
     if falls and rises:
-        level = start + FALL * (lowest.smoothed - start)
+        level = start + SHARE_OF_FALL * (lowest.smoothed - start)
         rate = next(point.rate for point in points[settled:] if point.smoothed <= level)
         return Suggestion(
             float(f"{rate:.1e}"),
-            f"{FALL:.0%} of the fall of the smoothed loss is done there, from "
+            f"{SHARE_OF_FALL:.0%} of the fall of the smoothed loss is done there, from "
             f"{start:.3g} to {lowest.smoothed:.3g} at {lowest.rate:.1e}",
         )
     if falls:
@@ -152,4 +152,4 @@ def _loss(model: Any, batch: tuple[Any, ...]) -> float:
 def _average(losses: Sequence[float]) -> float:
     """Return the exponential moving average at the last of the losses, corrected for its start; not zero."""
     weights = SMOOTHING ** np.arange(len(losses))[::-1]
-    return float(np.average(losses, weights=weights)) + TINY
+    return float(np.average(losses, weights=weights)) + SMALLEST_LOSS

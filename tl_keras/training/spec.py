@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.config.schema import Config, PhaseConfig
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.errors import TrainingError
 from tl_keras.training.distributed.devices import DevicePlan
 
@@ -25,7 +25,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainSpec:
     """What is trained on what, by which settings.
 
     Attributes:
@@ -43,8 +43,8 @@ class Lesson:
     """
 
     model: Any
-    train: Labelled
-    val: Labelled
+    train: Loader
+    val: Loader
     config: Config
     phase: PhaseConfig
     device: DevicePlan
@@ -52,7 +52,7 @@ class Lesson:
     short_steps: bool = False
     layer_rates: Mapping[str, float] = field(default_factory=dict)
     l2_sp: float = 0.0
-    held_back: frozenset[str] = frozenset()
+    anchored: frozenset[str] = frozenset()
 
     @property
     def all_stages(self) -> Sequence[Stage]:

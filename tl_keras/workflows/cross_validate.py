@@ -15,10 +15,10 @@ from tl_keras.core.wording import counted
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError, TlkError
 from tl_keras.evaluation.folds import FoldsSummary, summarize
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.source_model import with_source
 from tl_keras.runs.dataset import read_examples
-from tl_keras.runs.folder import DEFAULT_RUNS_DIR, Run
+from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder
 from tl_keras.runs.lock import NameTaken, claim, locked
 from tl_keras.runs.settings import run_name, with_absolute_paths
 from tl_keras.training.distributed.devices import require_one_process
@@ -36,7 +36,7 @@ class CrossValidation:
     """
 
     runs: tuple[Path, ...]
-    reports: tuple[Report, ...]
+    reports: tuple[EvaluationRecord, ...]
     summary: FoldsSummary
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def cross_validate(
     config = with_absolute_paths(with_source(config or Config()), data)
     require_one_process(config.runtime, "Cross-validation")
     _require_no_splits(config)
-    done: list[tuple[Path, Report]] = []
+    done: list[tuple[Path, EvaluationRecord]] = []
     with _names(Path(runs_dir), name, run_name(config), folds, overwrite=overwrite) as names:
         for fold, run in enumerate(names, 1):
             with _telling_which(fold, done, names):
@@ -97,7 +97,7 @@ def cross_validate(
 
 def _used(run: Path) -> int:
     """Return how many images a run's splits have in all."""
-    return sum(not example.problem for example in read_examples(Run(run)))
+    return sum(not example.problem for example in read_examples(RunFolder(run)))
 
 
 def _of_fold(config: Config, folds: int, fold: int) -> Config:
@@ -152,7 +152,7 @@ def _require_free(runs_dir: Path, names: list[str], *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _telling_which(fold: int, done: list[tuple[Path, Report]], names: list[str]) -> Iterator[None]:
+def _telling_which(fold: int, done: list[tuple[Path, EvaluationRecord]], names: list[str]) -> Iterator[None]:
     """Say in which fold something went wrong, and what stays."""
     which = f"fold {fold} of {len(names)}"
     runs = ", ".join(run.name for run, _ in done)

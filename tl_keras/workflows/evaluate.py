@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.runs.external_images import model_outputs, read_external_images
-from tl_keras.runs.folder import open_run
+from tl_keras.runs.folder import find_run
 from tl_keras.runs.lock import locked
-from tl_keras.runs.run import StoredRun, open_stored
+from tl_keras.runs.run import Run, open_run
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateResult:
     """What `evaluate` measured, and the folder where metrics.json and predictions.csv were put."""
 
-    report: Report
+    report: EvaluationRecord
     folder: Path
 
 
@@ -33,8 +33,8 @@ def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | No
     Raises:
         TlkError: The run is unfinished, images are missing, or `data` has classes the model does not know.
     """
-    with locked(open_run(Path(run)).folder):
-        stored, classifier = open_stored(run)
+    with locked(find_run(Path(run)).folder):
+        stored, classifier = open_run(run)
         name = split or ("all" if data else stored.prepared.reported_split)
         wanted = read_external_images(stored, str(data), split) if data else stored.images(name)
         model, loader = model_outputs(stored, classifier, wanted, others=data)
@@ -45,7 +45,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | No
     return EvaluateResult(report, folder)
 
 
-def _folder(stored: StoredRun, split: str, data: str | Path | None) -> Path:
+def _folder(stored: Run, split: str, data: str | Path | None) -> Path:
     """Return the run's own folder for its reported images, else one below `evaluations/`."""
     if data is None and split == stored.prepared.reported_split:
         return stored.run.folder

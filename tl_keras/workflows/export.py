@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tl_keras.core.console import say
-from tl_keras.data.loaders import Loader
+from tl_keras.data.loaders import ImageLoader
 from tl_keras.errors import ConfigError
 from tl_keras.exporting.certificate import (
     Agreement,
@@ -30,7 +30,7 @@ from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import Quantize, export_tflite
 from tl_keras.inference.open import open_model
 from tl_keras.models.classifier import as_float32
-from tl_keras.runs.run import StoredRun, open_stored
+from tl_keras.runs.run import Run, open_run
 
 CALIBRATION_IMAGES = 100
 
@@ -72,7 +72,7 @@ def export(
     if quantize != "none" and format != "tflite":
         raise ConfigError(f"--quantize {quantize} is for --format tflite; {format} keeps float32 weights.")
     destination = resolve_destination(Path(output), format, quantize) if output else None
-    stored, classifier = open_stored(run)
+    stored, classifier = open_run(run)
     classifier = as_float32(classifier)
     destination = destination or stored.run.exports_dir / file_name(format, quantize)
     started = time.monotonic()
@@ -86,9 +86,7 @@ def export(
     return ExportResult(destination, megabytes(destination), seconds, found, quantize)
 
 
-def _convert(
-    stored: StoredRun, classifier: Any, format: Format, quantize: Quantize, destination: Path
-) -> None:
+def _convert(stored: Run, classifier: Any, format: Format, quantize: Quantize, destination: Path) -> None:
     if format == "saved_model":
         export_saved_model(classifier, stored.info, destination)
     elif format == "onnx":
@@ -100,7 +98,7 @@ def _convert(
             export_tflite(classifier, stored.info, destination, quantize=quantize, calibration=images)
 
 
-def _calibration(train: Loader, seed: int) -> Iterator[npt.NDArray[np.uint8]]:
+def _calibration(train: ImageLoader, seed: int) -> Iterator[npt.NDArray[np.uint8]]:
     return (
         train.images(np.array([index]))[0] for index in sample_indices(len(train), CALIBRATION_IMAGES, seed)
     )

@@ -11,7 +11,7 @@ from tl_keras.config.schema import Config
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.saved.keras_file import save_classifier
 from tl_keras.models.source_model import with_source
 from tl_keras.phases.full import train_whole
@@ -37,7 +37,7 @@ class FitResult:
     """
 
     run: Path
-    report: Report
+    report: EvaluationRecord
     phase: PhaseResult
 
 

@@ -14,7 +14,7 @@ from tl_keras.core.files import write_text
 from tl_keras.errors import ConfigError
 from tl_keras.phases.lr_search import lr_points
 from tl_keras.report.lr_curve import save_lr_curve
-from tl_keras.runs.folder import open_run
+from tl_keras.runs.folder import find_run
 from tl_keras.runs.lock import locked
 from tl_keras.training.lr_range import (
     RatePoint,
@@ -85,7 +85,7 @@ def lr_find(
     folder = Path(output) if output is not None else Path(run) / "lr_find"
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"Expected --output to be a folder; {folder} is a file.")
-    stored = open_run(Path(run))
+    stored = find_run(Path(run))
     with locked(stored.folder):
         points = lr_points(stored.folder, config or stored.config(), exponential_rates(low, high, steps))
         suggestion = suggest(points)

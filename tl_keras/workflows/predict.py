@@ -16,7 +16,7 @@ from tl_keras.data.images.decode import decode, read_bytes
 from tl_keras.data.images.parallel import decoded_bytes, in_threads
 from tl_keras.data.listing import image_files
 from tl_keras.errors import BadImage, DataError
-from tl_keras.runs.predictor import BATCH_SIZE, Answers, Opened, answers_of
+from tl_keras.runs.predictor import BATCH_SIZE, BatchPredictor, PendingImage, batch_predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def predict(model: str | Path, images: Iterable[str | Path], *, top: int = 5) ->
     """
     paths = find_images(images)
     first = list(itertools.islice(paths, BATCH_SIZE + 1))
-    answers = answers_of(Path(model), many=len(first) > BATCH_SIZE)
+    answers = batch_predictor(Path(model), many=len(first) > BATCH_SIZE)
     return _predictions(answers, itertools.chain(first, paths), top)
 
 
@@ -84,8 +84,8 @@ def _expand(image: str) -> Iterator[str]:
     return itertools.chain([first], found)
 
 
-def _predictions(answers: Answers, paths: Iterator[str], top: int) -> Iterator[Prediction]:
-    waiting: list[Opened] = []
+def _predictions(answers: BatchPredictor, paths: Iterator[str], top: int) -> Iterator[Prediction]:
+    waiting: list[PendingImage] = []
     for opened in in_threads(lambda path: _open(path, answers), paths, decoded_bytes(answers.geometry)):
         waiting.append(opened)
         if len(waiting) == answers.batch_size:
@@ -94,16 +94,16 @@ def _predictions(answers: Answers, paths: Iterator[str], top: int) -> Iterator[P
     yield from _answered(waiting, answers, top)
 
 
-def _open(path: str, answers: Answers) -> Opened:
+def _open(path: str, answers: BatchPredictor) -> PendingImage:
     try:
         data = read_bytes(path)
         digest = hashlib.sha256(data).hexdigest()
-        return Opened(path, digest, None if digest in answers.known else decode(data, answers.geometry))
+        return PendingImage(path, digest, None if digest in answers.known else decode(data, answers.geometry))
     except BadImage as error:
-        return Opened(path, error=str(error))
+        return PendingImage(path, error=str(error))
 
 
-def _answered(images: list[Opened], answers: Answers, top: int) -> Iterator[Prediction]:
+def _answered(images: list[PendingImage], answers: BatchPredictor, top: int) -> Iterator[Prediction]:
     good = [image for image in images if not image.error]
     scores = iter(answers(good) if good else ())
     for image in images:

@@ -13,7 +13,7 @@ from tl_keras.core.files import write_text
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError
-from tl_keras.evaluation.record import Report
+from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.classifier import as_float32, backbone_of
 from tl_keras.models.saved.keras_file import save_classifier
 from tl_keras.models.source_model import (
@@ -26,13 +26,13 @@ from tl_keras.phases.build import build
 from tl_keras.runs.dataset import begun_with, prepared
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR
 from tl_keras.runs.resumable import resumable_run
-from tl_keras.runs.run import StoredRun
+from tl_keras.runs.run import Run
 from tl_keras.runs.settings import run_name, with_absolute_paths, with_kept_exclusions
-from tl_keras.runs.source_run import source_info
+from tl_keras.runs.source_run import source_model_info
 from tl_keras.runs.worker_copies import own_runs_dir
 from tl_keras.runs.write import write_run
 from tl_keras.training.distributed.devices import plan_devices
-from tl_keras.training.spec import Lesson, PhaseResult
+from tl_keras.training.spec import PhaseResult, TrainSpec
 from tl_keras.training.trainer import train_phase
 
 PHASE = "1-pretrain"
@@ -54,7 +54,7 @@ class PretrainResult:
 
     run: Path
     weights: Path
-    report: Report
+    report: EvaluationRecord
     phase: PhaseResult
 
 
@@ -106,16 +106,16 @@ def pretrain(
         say(f"on {device.description}")
         say(device.describe_phase(config.train))
         images = begun or prepared(run, source, config)
-        stored = StoredRun(run, with_kept_exclusions(config, run, final), info, images)
+        stored = Run(run, with_kept_exclusions(config, run, final), info, images)
         folder = run.phases_dir / PHASE
         with stored.loader("train") as train, stored.loader("val") as val:
-            phase = train_phase(Lesson(classifier, train, val, config, config.train, device), folder)
+            phase = train_phase(TrainSpec(classifier, train, val, config, config.train, device), folder)
         classifier = as_float32(classifier)
         # Before the figures, which are then those of the file.
         round_kernels(backbone_of(classifier))
         save_backbone(backbone_of(classifier), run.folder / WEIGHTS_FILE)
         save_classifier(classifier, info, folder / "model.keras")
         report = write_run(stored, classifier, classifier, stored.loader(images.reported_split))
-        write_text(run.folder / SOURCE_FILE, source_info(stored, report).to_json())
+        write_text(run.folder / SOURCE_FILE, source_model_info(stored, report).to_json())
     phase.require_success(final)
     return PretrainResult(final, final / WEIGHTS_FILE, report, phase)

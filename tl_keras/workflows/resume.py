@@ -7,9 +7,9 @@ from pathlib import Path
 from tl_keras.config.loading import load_config
 from tl_keras.errors import RunError
 from tl_keras.phases.finetune import FinetuneResult
-from tl_keras.runs.folder import Run, open_run
+from tl_keras.runs.folder import RunFolder, find_run
 from tl_keras.runs.lock import locked
-from tl_keras.runs.resumable import ASKED, remove_checkpoints, unfinished_phase, unfinished_run
+from tl_keras.runs.resumable import REQUESTED, remove_checkpoints, unfinished_phase, unfinished_run
 from tl_keras.workflows import fit, pretrain, unfreeze_and_finetune
 
 Resumed = fit.FitResult | pretrain.PretrainResult | FinetuneResult
@@ -34,17 +34,17 @@ def resume(run: str | Path) -> Resumed | None:
     begun = unfinished_run(folder)
     if begun is not None:
         return _new_run(begun, folder)
-    finished = open_run(folder)
+    finished = find_run(folder)
     phase = unfinished_phase(finished)
     if phase is not None:
-        return unfreeze_and_finetune.unfreeze_and_finetune(folder, load_config(phase / ASKED))
+        return unfreeze_and_finetune.unfreeze_and_finetune(folder, load_config(phase / REQUESTED))
     with locked(folder):
         remove_checkpoints(finished.phases_dir)
     return None
 
 
-def _new_run(begun: Run, folder: Path) -> Resumed:
-    config = load_config(begun.folder / ASKED)
+def _new_run(begun: RunFolder, folder: Path) -> Resumed:
+    config = load_config(begun.folder / REQUESTED)
     if folder.exists():
         raise RunError(
             f"{folder} is finished; an unfinished run of the same name was to replace it.\n"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tl_keras.evaluation.record import Report
-from tl_keras.runs.folder import DEFAULT_RUNS_DIR, Run, list_runs
+from tl_keras.evaluation.record import EvaluationRecord
+from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder, list_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ def runs(runs_dir: str | Path = DEFAULT_RUNS_DIR) -> list[RunSummary]:
     return [_summary(run) for run in list_runs(Path(runs_dir))]
 
 
-def _summary(run: Run) -> RunSummary:
+def _summary(run: RunFolder) -> RunSummary:
     made = datetime.fromtimestamp(run.model_file.stat().st_mtime).isoformat(sep=" ", timespec="seconds")
     try:
-        report = Report.from_dict(json.loads(run.metrics_file.read_text(encoding="utf-8")))
+        report = EvaluationRecord.from_dict(json.loads(run.metrics_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         problem = f"metrics.json is missing or damaged: tlk evaluate {run.folder}"
         return RunSummary(run.name, made, problem=problem)

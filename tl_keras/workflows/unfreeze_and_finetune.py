@@ -8,7 +8,7 @@ import keras
 
 from tl_keras.config.schema import Config
 from tl_keras.phases.finetune import FinetuneResult, finetune
-from tl_keras.runs.folder import open_run
+from tl_keras.runs.folder import find_run
 from tl_keras.runs.worker_copies import own_run
 from tl_keras.training.distributed.devices import plan_devices
 
@@ -36,7 +36,7 @@ def unfreeze_and_finetune(
         TrainingError: The loss failed; if that was after the best epoch, the rest was done as usual.
         KeyboardInterrupt: Ctrl-C, after a checkpoint.
     """
-    config = config or open_run(Path(run)).config()
+    config = config or find_run(Path(run)).config()
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
     with own_run(Path(run)) as folder:

@@ -99,7 +99,7 @@ def test_workers_need_tf_config_and_one_is_none(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(two))
     assert workers_of(RuntimeConfig(strategy="none")) is None
     found = workers_of(RuntimeConfig())
-    assert found is not None and found.number == 1
+    assert found is not None and found.rank == 1
 
 
 def test_mixed_precision_computes_low_and_answers_in_float32(photos, tmp_path):

@@ -20,7 +20,7 @@ from tests.images import class_folders
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.training.distributed import strategy as multi_worker
 from tl_keras.training.distributed.cluster import Cluster, cluster_of_environment
-from tl_keras.training.distributed.collectives import any_worker, from_chief, is_chief
+from tl_keras.training.distributed.collectives import any_of_workers, broadcast, is_chief
 from tl_keras.training.distributed.strategy import split_batches
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,7 +73,7 @@ def shared_out(tmp_path_factory) -> Path:
 def train(photos: str, runs: str, strategy: str) -> None:
     """Fit on whole images, then fine-tune on stored features."""
     from tl_keras.config.loading import load_config
-    from tl_keras.runs.folder import Run
+    from tl_keras.runs.folder import RunFolder
     from tl_keras.workflows.fit import fit
     from tl_keras.workflows.unfreeze_and_finetune import unfreeze_and_finetune
 
@@ -83,18 +83,18 @@ def train(photos: str, runs: str, strategy: str) -> None:
         "runtime.strategy": strategy,
     }  # fmt: skip
     run = fit(photos, load_config(overrides=settings), name=strategy, runs_dir=runs).run
-    unfreeze_and_finetune(run, Run(run).config().model_copy(update={"features": True}))
+    unfreeze_and_finetune(run, RunFolder(run).config().model_copy(update={"features": True}))
 
 
 def share() -> None:
     """Check, in a worker, what workers tell each other."""
     given = [np.full(3, np.pi), np.arange(5, dtype=np.uint8), np.zeros((0, 2), np.float32), np.array(-0.0)]
-    received = from_chief(given if is_chief() else [])
+    received = broadcast(given if is_chief() else [])
     assert [(a.dtype, a.shape, a.tobytes()) for a in given] == [
         (a.dtype, a.shape, a.tobytes()) for a in received
     ]
-    assert any_worker(not is_chief())
-    assert not any_worker(False)
+    assert any_of_workers(not is_chief())
+    assert not any_of_workers(False)
 
 
 WORKER = """
@@ -211,7 +211,7 @@ def test_the_chief_is_the_first_worker(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(tree))
     found = cluster_of_environment()
     assert found is not None
-    assert (found.addresses, found.number) == (["a:1", "b:1", "c:1"], 2)
+    assert (found.addresses, found.rank) == (["a:1", "b:1", "c:1"], 2)
 
 
 def test_replicas_of_a_worker_get_equal_batches_in_order():

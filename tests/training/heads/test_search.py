@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from tl_keras.config.loading import load_config
 from tl_keras.data.example import Example
-from tl_keras.data.loaders import Labelled
-from tl_keras.training.heads.bank import Lesson, train_bank
+from tl_keras.data.loaders import Loader
+from tl_keras.training.heads.bank import BankData, train_bank
 from tl_keras.training.heads.search import search_head
 from tl_keras.training.heads.statistics import column_statistics
 
 
-class Made(Labelled):
+class Made(Loader):
     """Features made up for a test."""
 
     def __init__(self, features: np.ndarray, labels: list[str], task: str = "multiclass") -> None:
@@ -119,13 +119,13 @@ def test_of_many_rows_a_sample_is_taken_and_a_fifth_held_out():
 def test_heads_of_a_bank_do_not_touch_each_other():
     data = blobs(60)
     rows = np.arange(60)
-    lesson = Lesson(data.load(rows), data.targets(rows), False, 16, 5, seed=0)
+    learned = BankData(data.load(rows), data.targets(rows), False, 16, 5, seed=0)
     half = (rows % 2).astype(np.float32)
 
     def losses(rates: list[float], decays: list[float], parts: np.ndarray) -> np.ndarray:
         both = {"trained_on": parts, "held_out": 1 - parts}
         return train_bank(
-            lesson, hidden=0, dropout=0.0, rates=np.float32(rates), decays=np.float32(decays), **both
+            learned, hidden=0, dropout=0.0, rates=np.float32(rates), decays=np.float32(decays), **both
         )[0]
 
     alone = losses([0.01], [0.1], half[None])

@@ -10,7 +10,7 @@ from tl_keras.core.console import result, table
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.evaluation import ClassScore, Evaluation
-    from tl_keras.evaluation.record import Report
+    from tl_keras.evaluation.record import EvaluationRecord
     from tl_keras.workflows.cross_validate import CrossValidation
     from tl_keras.workflows.evaluate import EvaluateResult
 
@@ -28,7 +28,7 @@ def print_cross_validation(done: CrossValidation, *, as_json: bool) -> None:
     return None
 
 
-def _fold_row(fold: int, made: tuple[Path, Report]) -> tuple[str, ...]:
+def _fold_row(fold: int, made: tuple[Path, EvaluationRecord]) -> tuple[str, ...]:
     run, found = made[0], made[1].evaluation
     low, high = found.interval
     figures = (f"{found.accuracy:.3f}", f"{low:.3f} to {high:.3f}", f"{found.macro.f1:.3f}")

@@ -11,7 +11,7 @@ from tl_keras.core.console import result, warn
 if TYPE_CHECKING:
     from tl_keras.workflows.export import ExportResult
 
-GOOD_AGREEMENT = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
+MIN_AGREEMENT = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
 
 
 def print_export(done: ExportResult, *, as_json: bool) -> None:
@@ -24,6 +24,6 @@ def print_export(done: ExportResult, *, as_json: bool) -> None:
         f"({round(found.same_top1 * found.n)}), "
         f"largest difference of a probability {found.max_difference:.2g}"
     )
-    if found.same_top1 < GOOD_AGREEMENT[done.quantize]:
+    if found.same_top1 < MIN_AGREEMENT[done.quantize]:
         warn("that is less than expected of this format: look at it before you ship it.")
     return None

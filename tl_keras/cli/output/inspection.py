@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl_keras.core.console import result, table, visible
+from tl_keras.core.console import escape_control, result, table
 
 if TYPE_CHECKING:
     from tl_keras.data.findings import Finding
@@ -58,7 +58,7 @@ def _described(finding: Finding, data: str) -> str:
     other = f"  =  {_short(finding.other, data)}" if finding.other else ""
     detail = "  ".join(finding.detail.splitlines())
     place = _short(finding.path, data)
-    return visible(f"{place}{label}{other}{f'  {detail}' if detail else ''}")
+    return escape_control(f"{place}{label}{other}{f'  {detail}' if detail else ''}")
 
 
 def _short(path: str, data: str) -> str:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tl_keras.core.console import result, visible
+from tl_keras.core.console import escape_control, result
 
 if TYPE_CHECKING:
     from tl_keras.workflows.lr_find import LrFindResult
@@ -36,6 +36,6 @@ def print_lr_find(done: LrFindResult, finetune: Sequence[str], *, as_json: bool)
         result(f"No suggestion. {done.suggestion.reason}")
     else:
         result(f"suggested learning rate {rate:.2g}: {done.suggestion.reason}")
-    result(visible(f"written: {done.picture}, {done.table}"))
+    result(escape_control(f"written: {done.picture}, {done.table}"))
     if command is not None:
         result(f"next: {command}")

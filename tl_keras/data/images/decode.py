@@ -70,12 +70,12 @@ def decode(source: Path | str | bytes, geometry: Geometry, box: Box | None = Non
         BadImage: With the reason: unreadable file, another format, damaged, or too large.
     """
     data = source if isinstance(source, bytes) else read_bytes(source)
-    with opened_image(data) as image:
+    with open_image(data) as image:
         return np.array(pixels_of(image, exif_orientation(data), geometry, box))
 
 
 @contextmanager
-def opened_image(data: bytes) -> Iterator[Image.Image]:
+def open_image(data: bytes) -> Iterator[Image.Image]:
     """Yield an encoded image of which only the header is read; in the block it may be decoded.
 
     Raises:

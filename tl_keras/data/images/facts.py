@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.images.decode import opened_image, pixels_of
+from tl_keras.data.images.decode import open_image, pixels_of
 from tl_keras.data.images.orientation import PNG_START, exif_orientation, swaps_sides
 from tl_keras.errors import BadImage
 
@@ -48,7 +48,7 @@ def facts_of(data: bytes, max_pixels: float) -> Any:
         BadImage: As for `decode`, or it has more than `max_pixels`.
     """
     orientation = exif_orientation(data)
-    with opened_image(data) as image:
+    with open_image(data) as image:
         width, height = reversed(image.size) if swaps_sides(orientation) else image.size
         if width * height > max_pixels:
             raise BadImage(too_large(max_pixels))

@@ -9,17 +9,17 @@ from PIL import Image
 
 from tl_keras.core.cache_folder import build_once, cache_dir
 from tl_keras.data.example import Example
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 
 BRIGHTEST = 16
 
 
-def read_digits() -> Source:
+def read_digits() -> ImageSource:
     """List the digits: 8x8 greyscale PNG files in the cache folder, classes `0` to `9`."""
     root = build_once(cache_dir() / "digits", _write)
     paths = sorted(root.glob("*/*.png"))
     examples = tuple(Example(str(path), path.parent.name) for path in paths)
-    return Source(examples, tuple(sorted({example.label for example in examples})))
+    return ImageSource(examples, tuple(sorted({example.label for example in examples})))
 
 
 def _write(root: Path) -> None:

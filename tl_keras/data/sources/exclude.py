@@ -15,7 +15,7 @@ from tl_keras.data.example import EXCLUDED, LABEL_SEPARATOR, Example
 from tl_keras.data.findings import Finding
 from tl_keras.data.listing import absolute_text
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.sources.table import sorted_labels
 from tl_keras.errors import ConfigError
 
@@ -30,8 +30,8 @@ class _Action(NamedTuple):
 
 
 def apply_exclusions(
-    source: Source, file: Path, *, multilabel: bool = False, ordered: bool = False
-) -> Source:
+    source: ImageSource, file: Path, *, multilabel: bool = False, ordered: bool = False
+) -> ImageSource:
     """Leave images out and relabel others as a table says, which has the columns path, action and new_label.
 
     A blank action or `keep` does nothing; a table without the column `action` lists what is to be left out.
@@ -134,7 +134,7 @@ def _is_settled(finding: Finding, actions: Mapping[str, _Action]) -> bool:
     return action.name == EXCLUDE or finding.kind == kinds.CONFLICTING_LABELS
 
 
-def _told(source: Source, actions: Mapping[str, _Action], file: Path) -> list[Finding]:
+def _told(source: ImageSource, actions: Mapping[str, _Action], file: Path) -> list[Finding]:
     """Return how many rows were obeyed, and how many are about no image here."""
     here = {example.path for example in source.examples}
     known = here | {found.path for found in source.findings if _is_settled(found, actions)}

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from tl_keras.core.wording import counted, listed
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.listing import Entries, entries_of, walk
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import SPLIT_NAMES, Source
+from tl_keras.data.sources.source import SPLIT_NAMES, ImageSource
 from tl_keras.errors import DataError
 
 
 @dataclass
-class _Seen:
+class FolderSurvey:
     """What is wrong, and what was seen and not used."""
 
     root: Path
@@ -38,7 +38,7 @@ class _Seen:
         self.unnameable += entries.unnameable
         self.dead_links += entries.dead_links
 
-    def error(self, kind: Kind, folder: Path, detail: str, label: str = "", split: str = "") -> None:
+    def error(self, kind: FindingKind, folder: Path, detail: str, label: str = "", split: str = "") -> None:
         self.errors.append(Finding(kind, str(folder), detail, label, split))
 
     def findings(self) -> Iterator[Finding]:
@@ -49,7 +49,7 @@ class _Seen:
         for kind, detail in self._totals():
             yield Finding(kind, str(self.root), detail)
 
-    def _totals(self) -> Iterator[tuple[Kind, str]]:
+    def _totals(self) -> Iterator[tuple[FindingKind, str]]:
         if self.suffixes:
             yield kinds.OTHER_FILES, f"{_ignored(self.suffixes, 'other file')}"
         if self.folders:
@@ -76,7 +76,7 @@ class _Seen:
         return listed(path.relative_to(self.root).as_posix() for path in paths)
 
 
-def read_folder(root: Path) -> Source:
+def read_folder(root: Path) -> ImageSource:
     """List the images of class folders, or of train/val/test folders of class folders.
 
     Raises:
@@ -87,7 +87,7 @@ def read_folder(root: Path) -> Source:
             f"Expected a folder of class folders, a .csv or .tsv manifest, tfds:NAME or digits; "
             f"found the file {root}."
         )
-    seen = _Seen(root)
+    seen = FolderSurvey(root)
     entries = entries_of(root)
     splits = {"": root}
     if _are_splits(entries.folders):
@@ -95,7 +95,7 @@ def read_folder(root: Path) -> Source:
         _add_beside(entries, root, seen)
     examples = [example for split, folder in splits.items() for example in _classes_in(folder, split, seen)]
     classes = sorted({example.label for example in examples})
-    return Source(tuple(examples), tuple(classes), tuple(seen.findings()))
+    return ImageSource(tuple(examples), tuple(classes), tuple(seen.findings()))
 
 
 def _are_splits(folders: list[Path]) -> bool:
@@ -109,7 +109,7 @@ def _holds_only_folders(folder: Path) -> bool:
     return bool(entries.folders) and not entries.images
 
 
-def _split_folders(root: Path, folders: list[Path], seen: _Seen) -> dict[str, Path]:
+def _split_folders(root: Path, folders: list[Path], seen: FolderSurvey) -> dict[str, Path]:
     """Return our split names -> folders that have class folders."""
     splits: dict[str, Path] = {}
     for folder in folders:
@@ -131,14 +131,14 @@ def _split_folders(root: Path, folders: list[Path], seen: _Seen) -> dict[str, Pa
     return {split: splits[split] for split in SPLITS if split in splits and split not in unlabelled}
 
 
-def _add_beside(entries: Entries, folder: Path, seen: _Seen) -> None:
+def _add_beside(entries: Entries, folder: Path, seen: FolderSurvey) -> None:
     """Write down what lies beside folders of classes or of splits."""
     seen.add(entries)
     if entries.images:
         seen.loose_images[folder] = len(entries.images)
 
 
-def _classes_in(root: Path, split: str, seen: _Seen) -> Iterator[Example]:
+def _classes_in(root: Path, split: str, seen: FolderSurvey) -> Iterator[Example]:
     entries = entries_of(root)
     if not entries.folders:
         raise DataError(_no_class_folders(root, len(entries.images)))
@@ -166,7 +166,7 @@ def _leads_back(folder: Path, root: Path) -> bool:
     return target == here or target in here.parents
 
 
-def _images_of_class(folder: Path, seen: _Seen) -> list[str]:
+def _images_of_class(folder: Path, seen: FolderSurvey) -> list[str]:
     paths = []
     for number, entries in enumerate(walk(folder)):
         seen.add(entries)

@@ -11,11 +11,11 @@ from pathlib import Path
 from tl_keras.core.wording import counted
 from tl_keras.data.findings import Finding
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import Source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError
 
 
-def group_by(source: Source, expression: str, folder: str) -> Source:
+def group_by(source: ImageSource, expression: str, folder: str) -> ImageSource:
     """Give images the group that a regular expression finds in their paths; groups given already stay.
 
     Args:
@@ -42,7 +42,7 @@ def group_by(source: Source, expression: str, folder: str) -> Source:
     return replace(source, examples=tuple(examples))
 
 
-def grouped(source: Source, name: str) -> Iterator[Finding]:
+def grouped(source: ImageSource, name: str) -> Iterator[Finding]:
     """Yield how many groups there are, if any."""
     groups = [example.group for example in source.examples if example.group]
     if groups:
@@ -51,7 +51,7 @@ def grouped(source: Source, name: str) -> Iterator[Finding]:
         yield Finding(kinds.GROUPS, name, detail)
 
 
-def common_folder(source: Source) -> str:
+def common_folder(source: ImageSource) -> str:
     """Return the folder that all images lie in or below, or an empty string."""
     try:
         return os.path.commonpath([os.path.dirname(example.path) for example in source.examples])

@@ -8,14 +8,19 @@ from pathlib import Path
 
 from tl_keras.config.schema import DataConfig
 from tl_keras.core.wording import did_you_mean
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.listing import absolute
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.data.sources.folder import read_folder
 from tl_keras.data.sources.groups import common_folder, group_by, grouped
-from tl_keras.data.sources.source import Source, alike_classes, unsound, without_unusable_classes
+from tl_keras.data.sources.source import (
+    ImageSource,
+    alike_classes,
+    structural_findings,
+    without_unusable_classes,
+)
 from tl_keras.data.sources.table import read_table
 from tl_keras.data.sources.tfds import read_tfds
 from tl_keras.errors import ConfigError, DataError
@@ -24,7 +29,7 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 TFDS_PREFIX = "tfds:"
 
 
-def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
+def read_source(config: DataConfig, *, for_training: bool = True) -> ImageSource:
     """List the labelled images of `config.source` without opening them.
 
     Args:
@@ -44,7 +49,7 @@ def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
     source = _with_settings(_listed(name, config), name, config)
     if for_training:
         require_no_errors(source, name)
-    source = source.with_findings(unsound(source, name))
+    source = source.with_findings(structural_findings(source, name))
     if not for_training:
         return source
     try:
@@ -55,7 +60,7 @@ def read_source(config: DataConfig, *, for_training: bool = True) -> Source:
         raise DataError(f"{error}\nThat is after what {config.exclude} leaves out and relabels.") from None
 
 
-def require_no_errors(source: Source, name: str, *, but: Container[Kind] = ()) -> Source:
+def require_no_errors(source: ImageSource, name: str, *, but: Container[FindingKind] = ()) -> ImageSource:
     """Return `source` if it has no findings that are errors.
 
     Args:
@@ -81,7 +86,7 @@ def _more(errors: list[Finding], name: str) -> str:
     return f"\nAnd {' and '.join(filter(None, counts))}; all of them: tlk inspect {shlex.quote(name)}"
 
 
-def _listed(name: str, config: DataConfig) -> Source:
+def _listed(name: str, config: DataConfig) -> ImageSource:
     path = absolute(name)
     if _is_table(path):
         return read_table(existing(path), config.task)
@@ -109,7 +114,7 @@ def _namesake(path: Path) -> list[Finding]:
     return [Finding(kinds.NAMESAKES, str(path), detail)]
 
 
-def _with_settings(source: Source, name: str, config: DataConfig) -> Source:
+def _with_settings(source: ImageSource, name: str, config: DataConfig) -> ImageSource:
     """Judge the class names, and do what the settings say about groups, exclusions and labels."""
     multilabel = config.task == "multilabel"
     source = without_unusable_classes(source, name, multilabel=multilabel)
@@ -122,7 +127,7 @@ def _with_settings(source: Source, name: str, config: DataConfig) -> Source:
     return source.with_findings([*alike_classes(source, name), *grouped(source, name)])
 
 
-def _start(source: Source, name: str) -> str:
+def _start(source: ImageSource, name: str) -> str:
     """Return the folder that the source's paths are relative to."""
     if name.startswith(TFDS_PREFIX) or name == "digits":
         return common_folder(source)

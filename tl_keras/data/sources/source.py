@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from tl_keras.core.wording import counted, listed
 from tl_keras.data.example import LABEL_SEPARATOR, SPLITS, Example
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.sources import kinds
 
 SPLIT_NAMES = {
@@ -26,7 +26,7 @@ SPLIT_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """Labelled images as found, not yet opened.
 
     Attributes:
@@ -44,12 +44,12 @@ class Source:
         """What `tlk fit` says about the findings."""
         return tuple(finding.detail for finding in self.findings if finding.kind not in kinds.QUIET)
 
-    def with_findings(self, findings: Iterable[Finding]) -> Source:
+    def with_findings(self, findings: Iterable[Finding]) -> ImageSource:
         """Return the same with more findings."""
         return replace(self, findings=(*self.findings, *findings))
 
 
-def without_unusable_classes(source: Source, name: str, *, multilabel: bool) -> Source:
+def without_unusable_classes(source: ImageSource, name: str, *, multilabel: bool) -> ImageSource:
     """Leave out classes whose names cannot be used, with a finding for each."""
     bad = {label: kind for label in source.classes if (kind := _unusable(label, multilabel))}
     if not bad:
@@ -60,13 +60,13 @@ def without_unusable_classes(source: Source, name: str, *, multilabel: bool) -> 
     return replace(source, examples=kept, classes=classes).with_findings(findings)
 
 
-def _unusable(label: str, multilabel: bool) -> Kind | None:
+def _unusable(label: str, multilabel: bool) -> FindingKind | None:
     if LABEL_SEPARATOR in label and not multilabel:
         return kinds.JOINED_CLASSES
     return kinds.BROKEN_CLASSES if len(f"{label}|".splitlines()) > 1 else None
 
 
-def _unusable_text(kind: Kind, label: str, name: str) -> str:
+def _unusable_text(kind: FindingKind, label: str, name: str) -> str:
     if kind == kinds.JOINED_CLASSES:
         return f"{name}: {joined_text(label)}"
     return f"{name}: class names must be one line; found {label!r}. Rename it."
@@ -81,7 +81,7 @@ def joined_text(label: str) -> str:
     )
 
 
-def alike_classes(source: Source, name: str) -> Iterator[Finding]:
+def alike_classes(source: ImageSource, name: str) -> Iterator[Finding]:
     """Yield a finding for every group of class names that are probably one class."""
     groups: dict[str, list[str]] = defaultdict(list)
     for label in source.classes:
@@ -102,7 +102,7 @@ def _plain(label: str) -> str:
     return re.sub(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)", "", folded)
 
 
-def unsound(source: Source, name: str) -> Iterator[Finding]:
+def structural_findings(source: ImageSource, name: str) -> Iterator[Finding]:
     """Yield why a classifier cannot be trained on these images, or not be measured fully."""
     seen: dict[str, set[str]] = defaultdict(set)
     for example in source.examples:
@@ -126,7 +126,7 @@ def unsound(source: Source, name: str) -> Iterator[Finding]:
         yield from _not_measured(name, seen)
 
 
-def _not_in_train(source: Source, name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
+def _not_in_train(source: ImageSource, name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
     learnt = seen["train"] | seen[""]
     strange: set[str] = set()
     for split in SPLITS[1:]:

@@ -13,10 +13,10 @@ from tl_keras.core.types import Task
 from tl_keras.core.wording import counted, did_you_mean, listed
 from tl_keras.data.csv_table import read_csv
 from tl_keras.data.example import LABEL_SEPARATOR, Example
-from tl_keras.data.findings import Finding, Kind
+from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.listing import absolute_text
 from tl_keras.data.sources import kinds
-from tl_keras.data.sources.source import SPLIT_NAMES, Source, joined_text
+from tl_keras.data.sources.source import SPLIT_NAMES, ImageSource, joined_text
 from tl_keras.errors import DataError
 
 REQUIRED, OPTIONAL = ("path", "label"), ("split", "group")
@@ -50,7 +50,7 @@ class _Row(NamedTuple):
     group: str
 
 
-def read_table(file: Path, task: Task) -> Source:
+def read_table(file: Path, task: Task) -> ImageSource:
     """Read a manifest. Paths are absolute or relative to the manifest's folder; they are not opened.
 
     Rows that make no sense are left out, with a finding for each.
@@ -63,7 +63,7 @@ def read_table(file: Path, task: Task) -> Source:
     rows = [_Row(number, *cells) for number, cells in table.select(*REQUIRED, *OPTIONAL)]
     if not rows:
         raise DataError(f"{file.name} has a header but no rows.")
-    reading = _Reading(file, task == "multilabel", any(row.split for row in rows))
+    reading = ManifestReader(file, task == "multilabel", any(row.split for row in rows))
     for row in rows:
         reading.take(row)
     examples = tuple(reading.kept.values())
@@ -73,11 +73,11 @@ def read_table(file: Path, task: Task) -> Source:
         *_ragged_rows(table.ragged(), file),
         *_repeated_rows(reading.repeated, file),
     )
-    return Source(examples, tuple(sorted(classes)), (*reading.findings, *about_table))
+    return ImageSource(examples, tuple(sorted(classes)), (*reading.findings, *about_table))
 
 
 @dataclass
-class _Reading:
+class ManifestReader:
     """Takes one row after the other; keeps the examples, and what is wrong with the rows.
 
     Attributes:
@@ -114,7 +114,7 @@ class _Reading:
         if known is not example:
             self._again(row, example, known)
 
-    def _error(self, kind: Kind, row: _Row, path: str, text: str) -> None:
+    def _error(self, kind: FindingKind, row: _Row, path: str, text: str) -> None:
         detail = f"{self.file.name}, line {row.number}: {text}"
         self.findings.append(Finding(kind, path, detail, row.label, row.split))
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from tl_keras.core.cache_folder import build_once, cache_dir
 from tl_keras.core.console import progress, say
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.core.wording import listed
 from tl_keras.data.example import Example
 from tl_keras.data.listing import absolute
-from tl_keras.data.sources.source import SPLIT_NAMES, Source
+from tl_keras.data.sources.source import SPLIT_NAMES, ImageSource
 from tl_keras.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"GIF8": ".gif", b"RIFF": ".webp"}
 
 
-def read_tfds(name: str, data_dir: str | None, splits: Mapping[str, str]) -> Source:
+def read_tfds(name: str, data_dir: str | None, splits: Mapping[str, str]) -> ImageSource:
     """List the images of a data set, downloading and unpacking it into the cache folder when it is new.
 
     Args:
@@ -43,16 +43,16 @@ def read_tfds(name: str, data_dir: str | None, splits: Mapping[str, str]) -> Sou
         folders = {quote(class_name, safe=" "): class_name for class_name in classes}
         paths = sorted(root.glob("*/*"))
         examples += [Example(str(path), folders[path.parent.name], ours) for path in paths]
-    return Source(tuple(examples), classes)
+    return ImageSource(tuple(examples), classes)
 
 
 def _prepared(name: str, data_dir: str | None) -> DatasetBuilder:
     where = str(absolute(data_dir)) if data_dir else None
-    with quiet_fd():
+    with suppress_native_output():
         builder = _builder(name, where)
     if not Path(builder.data_dir).exists():
         say(f"preparing tfds:{name} in {builder.data_dir}; it is downloaded first")
-    with quiet_fd():
+    with suppress_native_output():
         try:
             builder.download_and_prepare()
         except Exception as error:  # their builders are programs of their own: network, disk, packages, ...

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tl_keras.core.model_info import ENTRY, ModelInfo
 from tl_keras.errors import MissingExtra, ModelError
-from tl_keras.models.saved.kind import kind_of
+from tl_keras.models.saved.kind import format_of
 
 LABELS = "labels.txt"
 ONNX_PROPERTY = "tl_keras"
@@ -26,7 +26,7 @@ def embed(path: Path, info: ModelInfo) -> None:
         ModelError: `path` is no model.
         OSError: It cannot be written.
     """
-    match kind_of(path):
+    match format_of(path):
         case "keras":
             _append(path, {ENTRY: info.to_json()})
         case "tflite":
@@ -64,7 +64,7 @@ def labels_text(info: ModelInfo) -> str:
 
 
 def _text(path: Path) -> str | bytes | None:
-    match kind_of(path):
+    match format_of(path):
         case "keras" | "tflite":
             return _entry(path)
         case "onnx":

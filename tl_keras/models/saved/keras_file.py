@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from tl_keras.core.files import written_aside
+from tl_keras.core.files import atomic_write
 from tl_keras.core.model_info import ModelInfo
-from tl_keras.core.native_output import quiet_fd
+from tl_keras.core.native_output import suppress_native_output
 from tl_keras.models.saved.embedded_info import embed
 from tl_keras.models.saved.kind import damaged
 
@@ -20,7 +20,7 @@ def save_classifier(classifier: Any, info: ModelInfo, destination: Path) -> None
     Raises:
         RunError: It cannot be written there.
     """
-    with written_aside(destination) as aside:
+    with atomic_write(destination) as aside:
         classifier.save(aside, include_optimizer=False)
         embed(aside, info)
 
@@ -32,7 +32,7 @@ def load_keras(path: Path) -> Any:
         ModelError: It is damaged.
         OSError: It cannot be read, or unpacked for lack of space.
     """
-    with quiet_fd():
+    with suppress_native_output():
         try:
             return keras.saving.load_model(path, compile=False)
         except OSError as error:

@@ -7,19 +7,19 @@ from typing import Literal
 
 from tl_keras.errors import ModelError
 
-Kind = Literal["keras", "saved_model", "tflite", "onnx"]
+ModelFormat = Literal["keras", "saved_model", "tflite", "onnx"]
 
 EXPECTED = "Expected a .keras, .tflite or .onnx file, or a SavedModel folder"
 
 
-def kind_of(path: Path) -> Kind:
+def format_of(path: Path) -> ModelFormat:
     """Return the format of the model at `path`.
 
     Raises:
         ModelError: There is nothing, or something else.
     """
     if path.is_dir():
-        return _kind_of_folder(path)
+        return _format_of_folder(path)
     if not path.exists():
         raise ModelError(f"There is no model at {path}.\n{EXPECTED}; check the path.")
     head = _head(path)
@@ -44,7 +44,7 @@ def damaged(path: Path, what: str, error: Exception) -> ModelError:
     )
 
 
-def _kind_of_folder(path: Path) -> Kind:
+def _format_of_folder(path: Path) -> ModelFormat:
     if (path / "saved_model.pb").is_file():
         return "saved_model"
     inside = sorted(file for file in path.iterdir() if file.suffix in (".keras", ".tflite", ".onnx"))

@@ -13,9 +13,9 @@ import keras
 
 from tl_keras.core.console import say
 from tl_keras.errors import RunError
-from tl_keras.training.callbacks.checkpoint_state import State, assign, values_of, write
+from tl_keras.training.callbacks.checkpoint_state import TrainingState, get_values, set_values, write
 from tl_keras.training.callbacks.history import History
-from tl_keras.training.distributed.collectives import any_worker, is_chief
+from tl_keras.training.distributed.collectives import any_of_workers, is_chief
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
 """What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""
@@ -49,7 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
-        state: State | None,
+        state: TrainingState | None,
         *,
         minutes: float,
         precision: str,
@@ -111,8 +111,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._require_same(self._state, model)
         epoch, batch = self.position
         say(f"going on after an interruption: epoch {epoch + 1}, batch {batch + 1}")
-        assign(model.variables, self._state.arrays["model"])
-        assign(model.optimizer.variables, self._state.arrays["optimizer"])
+        set_values(model.variables, self._state.arrays["model"])
+        set_values(model.optimizer.variables, self._state.arrays["optimizer"])
         self._history.rows = list(self._state.rows)
         _skip(model, batch)
         return batch
@@ -134,7 +134,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
         if self._state is not None and self._restoring:
-            assign(self.model.metrics_variables, self._state.arrays["metrics"])
+            set_values(self.model.metrics_variables, self._state.arrays["metrics"])
             self._restoring = False
         elif self._is_due(min(LEAST_SECONDS, self._interval)):
             self._save(0)
@@ -152,13 +152,13 @@ class Checkpoint(keras.callbacks.Callback):
     def _is_due(self, seconds: float) -> bool:
         """Return whether to save: all workers after the same batch, since all give what they have to sums."""
         due = self._interrupted or self._saved < 0 or time.monotonic() - self._saved >= seconds
-        if not any_worker(due):
+        if not any_of_workers(due):
             return False
-        self._interrupted = any_worker(self._interrupted)
+        self._interrupted = any_of_workers(self._interrupted)
         return True
 
     def _save(self, batch: int) -> None:
-        state = State(
+        state = TrainingState(
             precision=self._precision,
             steps=self._steps,
             images=self._images,
@@ -170,9 +170,9 @@ class Checkpoint(keras.callbacks.Callback):
             rows=self._history.rows,
             callbacks=[_scalars(callback) for callback in self._watched],
             arrays={
-                "model": values_of(self.model.variables),
-                "optimizer": values_of(self.model.optimizer.variables),
-                "metrics": values_of(self.model.metrics_variables),
+                "model": get_values(self.model.variables),
+                "optimizer": get_values(self.model.optimizer.variables),
+                "metrics": get_values(self.model.metrics_variables),
                 "best": next((c.best_weights or [] for c in self._watched if hasattr(c, "best_weights")), []),
             },
         )
@@ -182,7 +182,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self._interrupted:
             raise KeyboardInterrupt
 
-    def _require_same(self, state: State, model: Any) -> None:
+    def _require_same(self, state: TrainingState, model: Any) -> None:
         if state.images != self._images:
             raise RunError(
                 "The images have changed since this training was begun.\n"

@@ -14,15 +14,15 @@ import keras
 import numpy as np
 
 from tl_keras.core.console import warn
-from tl_keras.core.files import remove, sync_folder, written_aside
+from tl_keras.core.files import atomic_write, remove, sync_folder
 from tl_keras.errors import RunError
-from tl_keras.training.distributed.collectives import from_chief
+from tl_keras.training.distributed.collectives import broadcast
 
-KEPT = 2
+CHECKPOINTS_KEPT = 2
 
 
 @dataclass(slots=True)
-class State:
+class TrainingState:
     """The values of a checkpoint.
 
     Attributes:
@@ -52,7 +52,7 @@ class State:
     arrays: dict[str, list[np.ndarray]] = field(repr=False)
 
 
-def newest(folder: Path) -> State | None:
+def latest(folder: Path) -> TrainingState | None:
     """Return the newest checkpoint in a folder that is whole, or None; remove those that are damaged.
 
     Raises:
@@ -76,14 +76,14 @@ def newest(folder: Path) -> State | None:
     return None
 
 
-def of_chief(state: State | None) -> State | None:
+def broadcast_state(state: TrainingState | None) -> TrainingState | None:
     """Return the chief's state on every worker; all of them must call it."""
     packed = _packed(state) if state else {}
-    names, *arrays = from_chief([np.array([*packed], np.str_), *packed.values()])
+    names, *arrays = broadcast([np.array([*packed], np.str_), *packed.values()])
     return _unpacked(dict(zip(names.tolist(), arrays, strict=True))) if arrays else None
 
 
-def write(folder: Path, state: State) -> None:
+def write(folder: Path, state: TrainingState) -> None:
     """Write a checkpoint, safe against a loss of power, and remove all but the last two.
 
     Raises:
@@ -91,32 +91,32 @@ def write(folder: Path, state: State) -> None:
     """
     content: dict[str, Any] = _packed(state)
     destination = folder / f"{state.epoch:06d}-{state.batch:08d}.npz"
-    with written_aside(destination) as aside, aside.open("wb") as file:
+    with atomic_write(destination) as aside, aside.open("wb") as file:
         np.savez(file, **content)
         file.flush()
         os.fsync(file.fileno())
     sync_folder(folder)
-    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEPT]:
+    for old in sorted(folder.glob("[0-9]*.npz"))[:-CHECKPOINTS_KEPT]:
         remove(old)
 
 
-def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+def get_values(variables: Sequence[Any]) -> list[np.ndarray]:
     """Return what variables hold."""
     return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
-def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
-    """Put back what `values_of` has returned."""
+def set_values(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Put back what `get_values` has returned."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-def _read(file: Path) -> State:
+def _read(file: Path) -> TrainingState:
     with np.load(file, allow_pickle=False) as content:
         return _unpacked({name: content[name] for name in content.files})
 
 
-def _packed(state: State) -> dict[str, np.ndarray]:
+def _packed(state: TrainingState) -> dict[str, np.ndarray]:
     header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
     content = {"header": np.array(json.dumps(header))}
     for name, group in state.arrays.items():
@@ -124,9 +124,9 @@ def _packed(state: State) -> dict[str, np.ndarray]:
     return content
 
 
-def _unpacked(content: dict[str, np.ndarray]) -> State:
+def _unpacked(content: dict[str, np.ndarray]) -> TrainingState:
     groups: dict[str, list[np.ndarray]] = {name: [] for name in ("model", "optimizer", "metrics", "best")}
     for key, array in content.items():
         if key != "header":
             groups[key.partition("/")[0]].append(array)
-    return State(**json.loads(str(content["header"])), arrays=groups)
+    return TrainingState(**json.loads(str(content["header"])), arrays=groups)

@@ -11,7 +11,7 @@ from tl_keras.config.schema import PhaseConfig
 from tl_keras.training.optimizers.factory import better_is
 
 
-class Best(keras.callbacks.EarlyStopping):
+class EarlyStopping(keras.callbacks.EarlyStopping):
     """Keras's early stopping, which remembers the best epoch from one call of `fit` to the next.
 
     It ends a stage whose epochs do not improve on the best so far; the model then has the best weights. An

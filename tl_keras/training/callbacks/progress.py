@@ -17,7 +17,7 @@ LINE_SECONDS = 0.5
 """Shorter epochs have no bar, and not each of them a line."""
 
 
-class Reporter(keras.callbacks.Callback):
+class Progress(keras.callbacks.Callback):
     """Prints a line per epoch, fewer if they are short, and ends a training that has failed.
 
     Args:

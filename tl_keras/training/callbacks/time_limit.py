@@ -7,7 +7,7 @@ import time
 
 import keras
 
-from tl_keras.training.distributed.collectives import any_worker
+from tl_keras.training.distributed.collectives import any_of_workers
 
 
 class TimeLimit(keras.callbacks.Callback):
@@ -23,5 +23,5 @@ class TimeLimit(keras.callbacks.Callback):
         if math.isinf(self._end):
             self._end = now + self._seconds
         # All workers end with the same batch; without a limit they need not ask each other.
-        if not math.isinf(self._seconds) and any_worker(now >= self._end):
+        if not math.isinf(self._seconds) and any_of_workers(now >= self._end):
             self.model.stop_training = True

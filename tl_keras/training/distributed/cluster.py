@@ -34,7 +34,7 @@ class Cluster:
         return [address for job in TRAINING_JOBS for address in self.jobs.get(job, [])]
 
     @property
-    def number(self) -> int:
+    def rank(self) -> int:
         """Which of `addresses` is this process's."""
         return self.index + (len(self.jobs.get("chief", [])) if self.job == "worker" else 0)
 

@@ -30,7 +30,7 @@ class ActiveStrategy:
 
     cluster: Cluster | None = None
     strategy: Any = None
-    together: bool = False
+    synchronized: bool = False
 
 
 active = ActiveStrategy()
@@ -38,20 +38,20 @@ active = ActiveStrategy()
 
 def use_workers(cluster: Cluster | None) -> None:
     """Say whether the next training is over workers, or this process's own; it may do one after the other."""
-    active.together = cluster is not None
+    active.synchronized = cluster is not None
 
 
 def is_chief() -> bool:
     """Return whether this process writes and speaks: the first worker, or the only process."""
-    return not active.together or active.cluster is None or active.cluster.number == 0
+    return not active.synchronized or active.cluster is None or active.cluster.rank == 0
 
 
-def from_chief(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+def broadcast(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the chief's arrays, to the bit, on every worker; all of them must call it.
 
     What the others give does not matter: it may be an empty list. Dtypes are those that `numpy.save` knows.
     """
-    if not active.together:
+    if not active.synchronized:
         return list(arrays)
     content = io.BytesIO()
     np.savez(content, *(arrays if is_chief() else ()))
@@ -76,7 +76,7 @@ def require_same_images(hashes: Sequence[str]) -> None:
         DataError: These are not.
     """
     mine = digest_of(hashes)
-    count, digest = from_chief([np.array(len(hashes)), np.array(mine)])
+    count, digest = broadcast([np.array(len(hashes)), np.array(mine)])
     if digest != mine:
         raise DataError(
             f"This worker found other images than the chief: {len(hashes)} to learn from, there {count}.\n"
@@ -84,9 +84,9 @@ def require_same_images(hashes: Sequence[str]) -> None:
         )
 
 
-def any_worker(yes: bool) -> bool:
+def any_of_workers(yes: bool) -> bool:
     """Return whether any worker says yes; all of them must call it. It also waits for the last one."""
-    if not active.together:
+    if not active.synchronized:
         return yes
     return bool(_sum(np.array([yes], np.int32))[0])
 
@@ -106,7 +106,7 @@ def _summed(values: tf.Tensor) -> tf.Tensor:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def synchronized() -> Iterator[None]:
     """Wait for all workers at the end of the block, and say what to do when one of them is lost.
 
     Raises:
@@ -114,7 +114,7 @@ def together() -> Iterator[None]:
     """
     try:
         yield
-        any_worker(False)
+        any_of_workers(False)
     except SIGNS_OF_LOSS as error:
         if active.cluster is None:
             raise

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tl_keras.config.schema import PhaseConfig, RuntimeConfig
 from tl_keras.core.console import silence
-from tl_keras.data.batches import WHOLE
+from tl_keras.data.batches import SINGLE_SHARD
 from tl_keras.errors import ConfigError
 from tl_keras.training.distributed.cluster import EXAMPLE, Cluster, cluster_of_environment
 from tl_keras.training.distributed.collectives import is_chief, use_workers
@@ -37,19 +37,19 @@ class DevicePlan:
 
     strategy: Any
     replicas: int
-    part: tuple[int, int]
+    shard: tuple[int, int]
     precision: str
     jit_compile: str | bool
     description: str
 
     def distributed(self, batches: tf.data.Dataset) -> Any:
         """Return this process's part of each batch as `Model.fit` and `Model.evaluate` take it."""
-        return batches if self.part == WHOLE else over_local_replicas(batches, self.strategy)
+        return batches if self.shard == SINGLE_SHARD else over_local_replicas(batches, self.strategy)
 
     def describe_batch(self, images_per_step: int, accumulate: int = 1) -> str:
         """Return how a batch is shared, e.g. `batch 32 = 2 workers x 16`."""
         share = math.ceil(images_per_step / self.replicas)
-        images, workers = share * self.replicas, self.part[1]
+        images, workers = share * self.replicas, self.shard[1]
         shared = [f"{workers} workers"] if workers > 1 else []
         if self.replicas > workers:
             shared.append(f"{self.replicas // workers} replicas")
@@ -91,16 +91,16 @@ def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
     gpus = tf.config.list_logical_devices("GPU")
     precision = _precision(runtime, bool(gpus), replicas)
     keras.config.set_dtype_policy(precision)
-    part = (cluster.number, len(cluster.addresses)) if cluster else WHOLE
+    shard = (cluster.rank, len(cluster.addresses)) if cluster else SINGLE_SHARD
     return DevicePlan(
         strategy=strategy,
         replicas=replicas,
-        part=part,
+        shard=shard,
         precision=precision,
         # XLA is several times slower for depthwise convolutions on CPU, and with several GPUs it can hang
         # (keras issue 20763).
         jit_compile="auto" if gpus and replicas == 1 else False,
-        description=", ".join([_machine(), precision, *_shares(replicas, part[1])]),
+        description=", ".join([_machine(), precision, *_shares(replicas, shard[1])]),
     )
 
 

@@ -2,7 +2,7 @@
 
 https://github.com/keras-team/keras/issues/20585: Keras averages scalar metrics over an axis that they do not
 have, and builds its model from a batch that it first reduces over workers of whom each has another one. Two
-methods of its trainer are replaced. When Keras is mended, this file goes, and with it the one call of `mend`.
+methods of its trainer are replaced. When Keras is fixed, this file goes, and the one call of `patch_trainer`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import keras
 from keras.src.backend.tensorflow import trainer
 
 
-def mend(strategy: Any) -> None:
+def patch_trainer(strategy: Any) -> None:
     """Let models train under a multi-worker strategy; nothing changes for other strategies."""
     as_it_is = trainer.reduce_per_replica
 

@@ -21,7 +21,7 @@ from tl_keras.core.console import say
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.training.distributed.cluster import Cluster
 from tl_keras.training.distributed.collectives import active
-from tl_keras.training.distributed.keras_20585 import mend
+from tl_keras.training.distributed.keras_20585 import patch_trainer
 
 START_SECONDS = 300
 """Workers that have not appeared after this time will not come."""
@@ -41,7 +41,7 @@ def multi_worker_strategy(cluster: Cluster) -> Any:
     """
     if active.strategy is not None:
         return active.strategy
-    if cluster.number == 0:
+    if cluster.rank == 0:
         _wait_for(cluster.addresses[1:])
     _listen_to_each_other(cluster)
     try:
@@ -50,7 +50,7 @@ def multi_worker_strategy(cluster: Cluster) -> Any:
         raise RunError(_missing(cluster.addresses[:1])) from None
     except tf.errors.UnknownError as error:
         raise ConfigError(
-            f"Cannot listen at {cluster.addresses[cluster.number]}, this worker's address in TF_CONFIG: "
+            f"Cannot listen at {cluster.addresses[cluster.rank]}, this worker's address in TF_CONFIG: "
             f"{error.message}. Is another process using that port?"
         ) from None
     except RuntimeError as error:
@@ -63,7 +63,7 @@ def multi_worker_strategy(cluster: Cluster) -> Any:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # TensorFlow has taken it
     active.cluster, active.strategy = cluster, strategy
-    mend(strategy)
+    patch_trainer(strategy)
     return strategy
 
 

@@ -23,7 +23,7 @@ _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's Adam
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class BankData:
     """What all heads of a bank learn.
 
     Attributes:
@@ -44,7 +44,7 @@ class Lesson:
 
 
 def train_bank(
-    lesson: Lesson,
+    data: BankData,
     *,
     hidden: int,
     dropout: float,
@@ -56,7 +56,7 @@ def train_bank(
     """Train G heads with Adam and decoupled weight decay, their rates falling to zero along half a cosine.
 
     Args:
-        lesson: What they learn.
+        data: What they learn.
         hidden: Width of a hidden layer with ReLU; 0 for none.
         dropout: Rate before every dense layer.
         rates: float32 [G], learning rates.
@@ -67,19 +67,19 @@ def train_bank(
     Returns:
         Mean loss and accuracy on the held-out rows in the end, each float32 [G].
     """
-    heads = _Heads(lesson, hidden, dropout, rates, decays, trained_on, held_out)
-    order = np.random.default_rng(lesson.seed)
-    for _ in range(lesson.epochs):
-        rows = order.permutation(len(lesson.features))
-        for start in range(0, len(rows), lesson.batch_size):
-            heads.step(tf.constant(rows[start : start + lesson.batch_size]))
+    heads = _Heads(data, hidden, dropout, rates, decays, trained_on, held_out)
+    order = np.random.default_rng(data.seed)
+    for _ in range(data.epochs):
+        rows = order.permutation(len(data.features))
+        for start in range(0, len(rows), data.batch_size):
+            heads.step(tf.constant(rows[start : start + data.batch_size]))
     return heads.measured()
 
 
 class _Heads(tf.Module):
     def __init__(
         self,
-        lesson: Lesson,
+        data: BankData,
         hidden: int,
         dropout: float,
         rates: Floats,
@@ -87,22 +87,22 @@ class _Heads(tf.Module):
         trained_on: Floats,
         held_out: Floats,
     ) -> None:
-        self._features, self._targets = tf.constant(lesson.features), tf.constant(lesson.targets)
-        self._multilabel, self._dropout, self._seed = lesson.multilabel, dropout, lesson.seed
+        self._features, self._targets = tf.constant(data.features), tf.constant(data.targets)
+        self._multilabel, self._dropout, self._seed = data.multilabel, dropout, data.seed
         self._weights, self._held_out = tf.constant(trained_on.T), tf.constant(held_out.T)
         self._rates, self._decays = (tf.constant(v, tf.float32)[:, None] for v in (rates, decays))
-        width, classes, heads = lesson.features.shape[1], lesson.targets.shape[1], len(rates)
+        width, classes, heads = data.features.shape[1], data.targets.shape[1], len(rates)
         # Kernels are [inputs, G, outputs], biases [G, outputs].
         sizes = [(width, hidden), (hidden, classes)] if hidden else [(width, classes)]
         kernels = [tf.zeros([sizes[-1][0], heads, classes])]
         if hidden:
-            kernels.insert(0, _glorot(width, hidden, heads, lesson.seed))
+            kernels.insert(0, _glorot(width, hidden, heads, data.seed))
         self._kernels = [tf.Variable(kernel) for kernel in kernels]
         self._biases = [tf.Variable(tf.zeros([heads, outputs])) for _, outputs in sizes]
         weights = [*self._kernels, *self._biases]
         self._moments = [[tf.Variable(tf.zeros_like(w)) for w in weights] for _ in range(2)]
         self._steps = tf.Variable(0, dtype=tf.int64)
-        self._all_steps = lesson.epochs * math.ceil(len(lesson.features) / lesson.batch_size)
+        self._all_steps = data.epochs * math.ceil(len(data.features) / data.batch_size)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(self, rows: tf.Tensor) -> None:

@@ -14,8 +14,8 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 
 from tl_keras.config.schema import Config, HeadConfig, ScheduleConfig
 from tl_keras.data.class_weights import balancing_weights, class_weights
-from tl_keras.data.loaders import Labelled
-from tl_keras.training.heads.bank import Floats, Lesson, train_bank
+from tl_keras.data.loaders import Loader
+from tl_keras.training.heads.bank import BankData, Floats, train_bank
 from tl_keras.training.heads.statistics import column_statistics
 
 FOLDS = 3
@@ -116,7 +116,7 @@ class HeadSearch:
         return config.model_copy(update={"head": head, "train": config.train.model_copy(update=free)})
 
 
-def search_head(train: Labelled, config: Config) -> HeadSearch | None:
+def search_head(train: Loader, config: Config) -> HeadSearch | None:
     """Try heads on the training rows, none of which is judged by a row that it was trained on.
 
     A grid of learning rate, weight decay and standardisation for linear heads; then a hidden layer with the
@@ -132,7 +132,7 @@ def search_head(train: Labelled, config: Config) -> HeadSearch | None:
     targets = train.targets(rows)
     features = train.load(rows).astype(np.float32)
     parts = _parts(train, targets, config)
-    lesson = Lesson(
+    raw = BankData(
         features=features,
         targets=targets,
         multilabel=config.data.task == "multilabel",
@@ -141,19 +141,19 @@ def search_head(train: Labelled, config: Config) -> HeadSearch | None:
         seed=config.runtime.seed,
     )
     mean, deviation = column_statistics(train)
-    standardized = replace(lesson, features=(features - mean) / deviation)
+    standardized = replace(raw, features=(features - mean) / deviation)
     trials = [
         trial
-        for data in (lesson, standardized)
+        for data in (raw, standardized)
         for trial in _try(data, _linear(config, standardize=data is standardized), parts)
     ]
     best = min(trials, key=lambda trial: trial.loss)
     rate = _set(config, "learning_rate") or HIDDEN_RATE
     deep = replace(best, hidden=HIDDEN, dropout=HIDDEN_DROPOUT, learning_rate=rate)
-    scaled = standardized if best.standardize else lesson
+    scaled = standardized if best.standardize else raw
     trials += _try(replace(scaled, epochs=HIDDEN_EPOCHS), [deep], parts)
     ranked = tuple(sorted(trials, key=lambda trial: trial.loss))
-    return HeadSearch(ranked, len(rows), len(parts.held_out), lesson.batch_size)
+    return HeadSearch(ranked, len(rows), len(parts.held_out), raw.batch_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +182,13 @@ def _set(config: Config, name: str) -> Any:
     return getattr(config.train, name) if name in config.train.model_fields_set else None
 
 
-def _try(lesson: Lesson, trials: list[Trial], parts: _Parts) -> list[Trial]:
+def _try(data: BankData, trials: list[Trial], parts: _Parts) -> list[Trial]:
     """Return the trials with their scores, means over the folds."""
     folds = len(parts.held_out)
     losses, accuracies = (
         values.reshape(len(trials), folds).mean(axis=1)
         for values in train_bank(
-            lesson,
+            data,
             hidden=trials[0].hidden,
             dropout=trials[0].dropout,
             rates=np.repeat([trial.learning_rate for trial in trials], folds),
@@ -204,7 +204,7 @@ def _try(lesson: Lesson, trials: list[Trial], parts: _Parts) -> list[Trial]:
     ]
 
 
-def _sample(train: Labelled, config: Config) -> npt.NDArray[np.int64]:
+def _sample(train: Loader, config: Config) -> npt.NDArray[np.int64]:
     """Return random rows of the first view, one of each content, as many as there is time for."""
     contents = {example.sha256 or str(row): row for row, example in enumerate(train.examples)}
     rows = np.array(sorted(contents.values()), np.int64)
@@ -215,7 +215,7 @@ def _sample(train: Labelled, config: Config) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(config.runtime.seed).permutation(rows)[:most])
 
 
-def _parts(train: Labelled, targets: Floats, config: Config) -> _Parts:
+def _parts(train: Loader, targets: Floats, config: Config) -> _Parts:
     """Divide the rows, every class alike where that can be."""
     labels, seed = targets.argmax(axis=1), config.runtime.seed
     classes, counts = np.unique(labels, return_counts=True)
@@ -235,7 +235,7 @@ def _parts(train: Labelled, targets: Floats, config: Config) -> _Parts:
     return _Parts((1 - held_out) * weights, held_out * weights)
 
 
-def _row_weights(train: Labelled, targets: Floats, config: Config) -> Floats:
+def _row_weights(train: Loader, targets: Floats, config: Config) -> Floats:
     """Return how much each row counts in the training: by its class's weight and how often it is drawn."""
     weights = np.ones(len(targets), np.float32)
     per_class = class_weights(train, config.train)

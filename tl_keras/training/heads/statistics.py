@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tl_keras.data.loaders import Labelled
+from tl_keras.data.loaders import Loader
 from tl_keras.training.heads.bank import Floats
 
 ROWS_AT_ONCE = 4096
 LEAST_DEVIATION = 0.01
 
 
-def column_statistics(features: Labelled) -> tuple[Floats, Floats]:
+def column_statistics(features: Loader) -> tuple[Floats, Floats]:
     """Return mean and deviation, float32 [D], of each column of the features as they are (the first view).
 
     No deviation is less than a hundredth of their median: a column that hardly ever varies would get weights
