@@ -16,7 +16,7 @@ FLOORS = [
     {"runs"},
     {"inspection"},
     {"training", "features", "evaluation", "inference"},
-    {"models", "data"},
+    {"models", "data", "distributed"},
     {"config", "report"},
     {"core"},
     {"errors", "version"},
@@ -62,6 +62,11 @@ def test_arrows_go_down(file: Path) -> None:
         return
     for other in rooms_imported(file) - {own}:
         assert floor(other) > floor(own), f"{own} must not import {other}"
+
+
+def test_only_rooms_below_phases_wait_for_workers() -> None:
+    waiting = {room(file) for file in modules() if "tl_keras.distributed.collectives" in imports_of(file)}
+    assert waiting <= {"runs", "training", "features", "distributed"}
 
 
 def test_every_room_has_a_floor_and_says_what_it_is_for() -> None:

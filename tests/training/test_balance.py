@@ -12,8 +12,8 @@ import pytest
 from tests.training.heads.test_search import Made, settings
 from tl_keras.data.class_weights import balancing_weights, require_known_classes
 from tl_keras.data.loaders import Loader
+from tl_keras.distributed.devices import plan_devices
 from tl_keras.errors import ConfigError
-from tl_keras.training.distributed.devices import plan_devices
 from tl_keras.training.heads.search import _parts, search_head
 from tl_keras.training.spec import TrainSpec
 from tl_keras.training.trainer import train_phase

@@ -14,8 +14,8 @@ from tl_keras.config.schema import Config, FinetuneConfig, PhaseConfig, RuntimeC
 from tl_keras.core.types import Indices
 from tl_keras.data.example import Example
 from tl_keras.data.loaders import Loader
+from tl_keras.distributed.devices import plan_devices
 from tl_keras.errors import ConfigError, TrainingError
-from tl_keras.training.distributed.devices import plan_devices
 from tl_keras.training.spec import PhaseResult, TrainSpec
 from tl_keras.training.trainer import train_phase
 

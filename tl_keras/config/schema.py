@@ -252,6 +252,15 @@ class PhaseConfig(Section):
         """The batch size to start with."""
         return AUTO_BATCH if self.batch_size == "auto" else self.batch_size
 
+    def effective_rate(self, images_per_update: int) -> float:
+        """Return the learning rate, in proportion to the images per update where the settings ask for it.
+
+        Source: the linear scaling rule of Goyal et al. 2017 (arXiv 1706.02677).
+        """
+        if self.learning_rate_batch is None:
+            return self.learning_rate
+        return self.learning_rate * images_per_update / self.learning_rate_batch
+
     @field_validator("batch_size", mode="wrap")
     @classmethod
     def _number_or_auto(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:

@@ -13,12 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.config.schema import AugmentConfig, Sampling
+from tl_keras.core.types import SINGLE_SHARD
 from tl_keras.data.augmentation import augmenter
 from tl_keras.data.loaders import ImageLoader, Loader
 from tl_keras.data.sampling import BalancedDraws
-
-SINGLE_SHARD = (0, 1)
-"""The part of each batch that a single process takes: the first of one."""
 
 RowsOfEpoch = Callable[[tf.Tensor], tf.data.Dataset]
 

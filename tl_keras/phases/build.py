@@ -8,9 +8,9 @@ from tl_keras.config.schema import Config, HeadConfig
 from tl_keras.core.console import say, warn
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.model_info import ModelInfo
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import build_classifier
-from tl_keras.training.distributed.devices import DevicePlan
 
 
 def build(

@@ -16,6 +16,8 @@ from tl_keras.core.console import say
 from tl_keras.core.files import atomic_write, write_text
 from tl_keras.core.types import Floats
 from tl_keras.data.loaders import Loader
+from tl_keras.distributed.collectives import any_of_workers, broadcast, is_chief
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.evaluation.evaluation import Evaluation
 from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.saved.keras_file import save_classifier
@@ -30,8 +32,6 @@ from tl_keras.runs.resumable import (
     resumable_phase,
 )
 from tl_keras.runs.run import Run
-from tl_keras.training.distributed.collectives import any_of_workers, broadcast, is_chief
-from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.spec import PhaseResult
 from tl_keras.training.trainer import train_phase
 

@@ -11,6 +11,8 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import say
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.loaders import Loader
+from tl_keras.distributed.collectives import any_of_workers, is_chief
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.features.cached_backbone import CachedBackbone, frozen_below, has_room
 from tl_keras.models.backbones import find
@@ -20,9 +22,6 @@ from tl_keras.models.layer_rates import describe_training, layer_rates
 from tl_keras.models.source_model import SOURCE_FILE
 from tl_keras.models.unfreezing import resolve_unfreeze, set_trainable
 from tl_keras.runs.run import Run, open_run
-from tl_keras.training.distributed.collectives import any_of_workers, is_chief
-from tl_keras.training.distributed.devices import DevicePlan
-from tl_keras.training.optimizers.factory import effective_rate
 from tl_keras.training.spec import Stage, TrainSpec
 
 
@@ -105,7 +104,7 @@ def plan_finetuning(
         resolve_unfreeze(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
         for stage in phase.all_stages
     ]
-    rate = effective_rate(phase, phase.images_per_step * phase.accumulate)
+    rate = phase.effective_rate(phase.images_per_step * phase.accumulate)
     rates = layer_rates(
         classifier,
         backbone,

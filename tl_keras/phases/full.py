@@ -8,6 +8,7 @@ from typing import Any
 
 from tl_keras.config.schema import Config, HeadConfig
 from tl_keras.data.sources.source import ImageSource
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.phases.adaptation import adapt
 from tl_keras.phases.build import build, say_plan
 from tl_keras.phases.finetune_plan import plan_finetuning
@@ -16,7 +17,6 @@ from tl_keras.runs.dataset import Dataset, prepared
 from tl_keras.runs.folder import PHASES, RunFolder
 from tl_keras.runs.run import Run
 from tl_keras.runs.settings import with_kept_exclusions
-from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.spec import TrainSpec
 from tl_keras.training.trainer import train_phase
 

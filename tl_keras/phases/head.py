@@ -17,6 +17,8 @@ from tl_keras.core.files import write_text
 from tl_keras.data.batches import evaluation_batches
 from tl_keras.data.loaders import Loader
 from tl_keras.data.sources.source import ImageSource
+from tl_keras.distributed.collectives import broadcast, is_chief
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import TrainingError
 from tl_keras.evaluation.measure import probabilities
 from tl_keras.features.cached_backbone import CachedBackbone, frozen_trunk
@@ -27,8 +29,6 @@ from tl_keras.runs.dataset import Dataset, prepared
 from tl_keras.runs.folder import PHASES, RunFolder
 from tl_keras.runs.run import Run
 from tl_keras.runs.settings import with_kept_exclusions
-from tl_keras.training.distributed.collectives import broadcast, is_chief
-from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.heads.search import search_head
 from tl_keras.training.heads.standardize import fold, on_standardized
 from tl_keras.training.heads.statistics import column_statistics

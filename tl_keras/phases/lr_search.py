@@ -13,13 +13,12 @@ from tl_keras.config.schema import Config, ScheduleConfig
 from tl_keras.core.console import progress
 from tl_keras.data.batches import steps_per_epoch, training_batches
 from tl_keras.data.class_weights import class_weights
+from tl_keras.distributed.devices import plan_devices, require_one_process
 from tl_keras.errors import DataError
 from tl_keras.phases.adaptation import adapt
 from tl_keras.phases.finetune_plan import load_for_finetuning, plan_finetuning
 from tl_keras.training.compile import compile_model
-from tl_keras.training.distributed.devices import plan_devices, require_one_process
 from tl_keras.training.lr_range import RatePoint, range_test
-from tl_keras.training.optimizers.factory import effective_rate
 from tl_keras.training.spec import BatchSize
 
 
@@ -38,7 +37,7 @@ def lr_points(folder: Path, config: Config, rates: list[float]) -> list[RatePoin
         spec = replace(found.spec(train, train), phase=phase)
         size = BatchSize(phase.images_per_step, 1)
         # What is suggested is what --learning-rate takes, which is scaled when it is used.
-        scale = effective_rate(phase, size.images * phase.accumulate) / phase.learning_rate
+        scale = phase.effective_rate(size.images * phase.accumulate) / phase.learning_rate
         steps = steps_per_epoch(len(train), size.images, device.replicas)
         if not steps:
             raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")

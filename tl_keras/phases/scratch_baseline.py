@@ -11,11 +11,11 @@ from tl_keras.core.files import write_text
 from tl_keras.core.types import Floats
 from tl_keras.data.batches import evaluation_batches, steps_per_epoch
 from tl_keras.data.loaders import ImageLoader
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.evaluation.measure import probabilities
 from tl_keras.evaluation.transfer_gain import TransferGain, transfer_gain
 from tl_keras.phases.build import build
 from tl_keras.runs.run import GAIN_FILE
-from tl_keras.training.distributed.devices import DevicePlan
 from tl_keras.training.spec import TrainSpec
 from tl_keras.training.trainer import train_phase
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from tl_keras.distributed.collectives import is_chief, synchronized
 from tl_keras.runs.folder import find_run
 from tl_keras.runs.lock import locked
-from tl_keras.training.distributed.collectives import is_chief, synchronized
 
 
 @contextmanager

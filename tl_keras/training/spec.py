@@ -9,8 +9,8 @@ from typing import Any
 
 from tl_keras.config.schema import Config, PhaseConfig
 from tl_keras.data.loaders import Loader
+from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import TrainingError
-from tl_keras.training.distributed.devices import DevicePlan
 
 
 def _nothing() -> None: ...

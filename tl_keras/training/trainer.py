@@ -16,13 +16,14 @@ import tensorflow as tf
 from tl_keras.config.schema import Config, PhaseConfig
 from tl_keras.core.console import say, warn
 from tl_keras.core.files import remove, write_text
+from tl_keras.core.types import SINGLE_SHARD
 from tl_keras.data.batches import (
-    SINGLE_SHARD,
     evaluation_batches,
     steps_per_epoch,
     training_batches,
 )
 from tl_keras.data.class_weights import class_weights
+from tl_keras.distributed.collectives import digest_of, require_same_images
 from tl_keras.errors import (
     ConfigError,
     DataError,
@@ -42,7 +43,6 @@ from tl_keras.training.callbacks.history import History
 from tl_keras.training.callbacks.progress import Progress
 from tl_keras.training.callbacks.time_limit import TimeLimit
 from tl_keras.training.compile import compile_model
-from tl_keras.training.distributed.collectives import digest_of, require_same_images
 from tl_keras.training.optimizers.factory import schedule_callbacks
 from tl_keras.training.optimizers.update_rules import carry_over
 from tl_keras.training.spec import (

@@ -13,6 +13,7 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import say, warn
 from tl_keras.core.wording import counted
 from tl_keras.data.sources.read import read_source
+from tl_keras.distributed.devices import require_one_process
 from tl_keras.errors import ConfigError, TlkError
 from tl_keras.evaluation.folds import FoldsSummary, summarize
 from tl_keras.evaluation.record import EvaluationRecord
@@ -21,7 +22,6 @@ from tl_keras.runs.dataset import read_examples
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder
 from tl_keras.runs.lock import NameTaken, claim, locked
 from tl_keras.runs.settings import run_name, with_absolute_paths
-from tl_keras.training.distributed.devices import require_one_process
 from tl_keras.workflows.fit import fit
 
 

@@ -10,6 +10,7 @@ import keras
 from tl_keras.config.schema import Config
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.sources.read import read_source
+from tl_keras.distributed.devices import plan_devices
 from tl_keras.errors import ConfigError
 from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.saved.keras_file import save_classifier
@@ -22,7 +23,6 @@ from tl_keras.runs.resumable import resumable_run
 from tl_keras.runs.settings import run_name, with_absolute_paths, with_transfer
 from tl_keras.runs.worker_copies import own_runs_dir
 from tl_keras.runs.write import write_run
-from tl_keras.training.distributed.devices import plan_devices
 from tl_keras.training.spec import PhaseResult
 
 

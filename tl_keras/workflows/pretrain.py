@@ -12,6 +12,7 @@ from tl_keras.core.console import say
 from tl_keras.core.files import write_text
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.sources.read import read_source
+from tl_keras.distributed.devices import plan_devices
 from tl_keras.errors import ConfigError
 from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.classifier import as_float32, backbone_of
@@ -31,7 +32,6 @@ from tl_keras.runs.settings import run_name, with_absolute_paths, with_kept_excl
 from tl_keras.runs.source_run import source_model_info
 from tl_keras.runs.worker_copies import own_runs_dir
 from tl_keras.runs.write import write_run
-from tl_keras.training.distributed.devices import plan_devices
 from tl_keras.training.spec import PhaseResult, TrainSpec
 from tl_keras.training.trainer import train_phase
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 
 from tl_keras.config.schema import Config
+from tl_keras.distributed.devices import plan_devices
 from tl_keras.phases.finetune import FinetuneResult, finetune
 from tl_keras.runs.folder import find_run
 from tl_keras.runs.worker_copies import own_run
-from tl_keras.training.distributed.devices import plan_devices
 
 
 def unfreeze_and_finetune(

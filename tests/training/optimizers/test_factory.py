@@ -8,7 +8,6 @@ import pytest
 
 from tl_keras.config.schema import PhaseConfig, ScheduleConfig
 from tl_keras.training.optimizers.factory import (
-    effective_rate,
     make_optimizer,
     schedule_callbacks,
     stepped_rate,
@@ -110,8 +109,8 @@ def test_a_schedule_of_a_single_update(kind):
 
 def test_the_rate_goes_with_the_images_per_update():
     settings = phase(learning_rate=0.1, learning_rate_batch=256, batch_size=32, accumulate=4)
-    assert effective_rate(settings, 512) == pytest.approx(0.2)
-    assert effective_rate(phase(learning_rate=0.1), 512) == 0.1
+    assert settings.effective_rate(512) == pytest.approx(0.2)
+    assert phase(learning_rate=0.1).effective_rate(512) == 0.1
     assert float(make_optimizer(settings, 5).learning_rate) == pytest.approx(0.05)
     assert float(
         make_optimizer(settings, 5, images_per_step=16, accumulate=4).learning_rate

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.distributed.test_devices import run_python
+from tests.distributed.test_devices import run_python
 from tl_keras.config.schema import PhaseConfig, ScheduleConfig
 from tl_keras.training.optimizers.factory import UPDATE_RULES, make_optimizer
 from tl_keras.training.optimizers.update_rules import carry_over

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 
 from tl_keras.core.console import say
+from tl_keras.distributed.collectives import any_of_workers, is_chief
 from tl_keras.errors import RunError
 from tl_keras.training.callbacks.checkpoint_state import TrainingState, get_values, set_values, write
 from tl_keras.training.callbacks.history import History
-from tl_keras.training.distributed.collectives import any_of_workers, is_chief
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
 """What Keras's EarlyStopping and ReduceLROnPlateau remember from epoch to epoch, besides the best weights."""

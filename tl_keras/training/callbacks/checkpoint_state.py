@@ -15,8 +15,8 @@ import numpy as np
 
 from tl_keras.core.console import warn
 from tl_keras.core.files import atomic_write, remove, sync_folder
+from tl_keras.distributed.collectives import broadcast
 from tl_keras.errors import RunError
-from tl_keras.training.distributed.collectives import broadcast
 
 CHECKPOINTS_KEPT = 2
 

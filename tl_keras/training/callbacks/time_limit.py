@@ -7,7 +7,7 @@ import time
 
 import keras
 
-from tl_keras.training.distributed.collectives import any_of_workers
+from tl_keras.distributed.collectives import any_of_workers
 
 
 class TimeLimit(keras.callbacks.Callback):

@@ -47,7 +47,7 @@ def make_optimizer(
         l2_sp: How much, per unit of rate.
     """
     accumulate = accumulate or phase.accumulate
-    rate = effective_rate(phase, (images_per_step or phase.images_per_step) * accumulate)
+    rate = phase.effective_rate((images_per_step or phase.images_per_step) * accumulate)
     updates = max(1, (epochs or phase.epochs) * steps_per_epoch // accumulate)
     warmup = min(phase.schedule.warmup_epochs * steps_per_epoch // accumulate, updates // 2)
     return UPDATE_RULES[phase.optimizer](
@@ -60,22 +60,12 @@ def make_optimizer(
     )
 
 
-def effective_rate(phase: PhaseConfig, images_per_update: int) -> float:
-    """Return the learning rate, in proportion to the images per update where the settings ask for it.
-
-    Source: the linear scaling rule of Goyal et al. 2017 (arXiv 1706.02677).
-    """
-    if phase.learning_rate_batch is None:
-        return phase.learning_rate
-    return phase.learning_rate * images_per_update / phase.learning_rate_batch
-
-
 def schedule_callbacks(phase: PhaseConfig, *, images_per_update: int | None = None) -> list[Any]:
     """Return the callbacks that change the learning rate between epochs; none where it follows the updates.
 
     Args:
         phase: Its settings.
-        images_per_update: See `effective_rate`; None for what the settings say.
+        images_per_update: See `PhaseConfig.effective_rate`; None for what the settings say.
     """
     schedule = phase.schedule
     if schedule.kind == "plateau":
@@ -105,9 +95,9 @@ def stepped_rate(phase: PhaseConfig, epoch: int, images_per_update: int | None =
     Args:
         phase: Its settings.
         epoch: Which one.
-        images_per_update: See `effective_rate`; None for what the settings say.
+        images_per_update: See `PhaseConfig.effective_rate`; None for what the settings say.
     """
-    rate = effective_rate(phase, images_per_update or phase.images_per_step * phase.accumulate)
+    rate = phase.effective_rate(images_per_update or phase.images_per_step * phase.accumulate)
     return float(rate * phase.schedule.factor ** (epoch // phase.schedule.every))
 
 

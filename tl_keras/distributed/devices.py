@@ -14,12 +14,11 @@ import tensorflow as tf
 
 from tl_keras.config.schema import PhaseConfig, RuntimeConfig
 from tl_keras.core.console import silence
-from tl_keras.data.batches import SINGLE_SHARD
+from tl_keras.core.types import SINGLE_SHARD
+from tl_keras.distributed.cluster import EXAMPLE, Cluster, cluster_of_environment
+from tl_keras.distributed.collectives import is_chief, use_workers
+from tl_keras.distributed.strategy import multi_worker_strategy, over_local_replicas
 from tl_keras.errors import ConfigError
-from tl_keras.training.distributed.cluster import EXAMPLE, Cluster, cluster_of_environment
-from tl_keras.training.distributed.collectives import is_chief, use_workers
-from tl_keras.training.distributed.strategy import multi_worker_strategy, over_local_replicas
-from tl_keras.training.optimizers.factory import effective_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class DevicePlan:
         if phase.learning_rate_batch is None:
             return text
         images = phase.images_per_step * phase.accumulate
-        rate = effective_rate(phase, images)
+        rate = phase.effective_rate(images)
         return (
             f"{text}; learning rate {phase.learning_rate:g} is for {phase.learning_rate_batch} images, "
             f"so it is {rate:g} for {images}"

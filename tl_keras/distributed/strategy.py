@@ -18,10 +18,10 @@ from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import Coordin
 from tensorflow.python.eager import context as tf_context
 
 from tl_keras.core.console import say
+from tl_keras.distributed.cluster import Cluster
+from tl_keras.distributed.collectives import active
+from tl_keras.distributed.keras_20585 import patch_trainer
 from tl_keras.errors import ConfigError, RunError
-from tl_keras.training.distributed.cluster import Cluster
-from tl_keras.training.distributed.collectives import active
-from tl_keras.training.distributed.keras_20585 import patch_trainer
 
 START_SECONDS = 300
 """Workers that have not appeared after this time will not come."""

@@ -14,10 +14,10 @@ import pytest
 
 from tests.images import class_folders
 from tl_keras.config.schema import PhaseConfig, RuntimeConfig
+from tl_keras.distributed.devices import DevicePlan, workers_of
 from tl_keras.errors import ConfigError
-from tl_keras.training.distributed.devices import DevicePlan, workers_of
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_python(code: str, *arguments: str) -> str:

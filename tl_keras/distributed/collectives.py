@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.distributed.cluster import Cluster
 from tl_keras.errors import DataError, RunError
-from tl_keras.training.distributed.cluster import Cluster
 
 SIGNS_OF_LOSS = (
     tf.errors.UnavailableError,

@@ -17,13 +17,13 @@ import tensorflow as tf
 
 from tests.commands.tlk import Tlk
 from tests.images import class_folders
+from tl_keras.distributed import strategy as multi_worker
+from tl_keras.distributed.cluster import Cluster, cluster_of_environment
+from tl_keras.distributed.collectives import any_of_workers, broadcast, is_chief
+from tl_keras.distributed.strategy import split_batches
 from tl_keras.errors import ConfigError, RunError
-from tl_keras.training.distributed import strategy as multi_worker
-from tl_keras.training.distributed.cluster import Cluster, cluster_of_environment
-from tl_keras.training.distributed.collectives import any_of_workers, broadcast, is_chief
-from tl_keras.training.distributed.strategy import split_batches
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 TWO = {"worker": ["a:1", "b:1"]}
 
 
@@ -101,7 +101,7 @@ WORKER = """
 import sys
 from tl_keras.core.tensorflow_setup import import_tensorflow
 import_tensorflow()
-from tests.training.distributed.test_strategy import share, train
+from tests.distributed.test_strategy import share, train
 train(*sys.argv[1:], "multi_worker")
 share()
 """

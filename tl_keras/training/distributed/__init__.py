@@ -1,1 +1,0 @@
-"""Devices, TF_CONFIG, strategies, and the only barriers between workers."""
