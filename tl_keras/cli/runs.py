@@ -27,5 +27,5 @@ def runs(runs_dir: Path, as_json: bool) -> None:
         warn(f"{run.name} is unfinished; go on with: tlk resume {quote(str(runs_dir / run.name))}")
     for run in list_runs(runs_dir):
         if unfinished_phase(run):
-            command = f"tlk resume {quote(str(run.folder))}"
+            command = f"tlk resume {quote(str(run.path))}"
             warn(f"the fine-tuning of {run.name} is unfinished; go on with: {command}")

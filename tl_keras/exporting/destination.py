@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from tl_keras.errors import ConfigError
+from tl_keras.core.files import remove, replace
+from tl_keras.errors import ConfigError, RunError
 from tl_keras.exporting.tflite import Quantize
 
 Format = Literal["saved_model", "tflite", "onnx"]
@@ -34,7 +38,30 @@ def _is_free(folder: Path) -> bool:
     return folder.is_dir() and ((folder / "saved_model.pb").is_file() or not any(folder.iterdir()))
 
 
+@contextmanager
+def published(destination: Path) -> Iterator[Path]:
+    """Yield where to write an export; it and the files beside it appear at `destination` when the block ends.
+
+    On any error nothing of it is left, and what was at `destination` stays as it was.
+
+    Raises:
+        RunError: Nothing can be written there.
+    """
+    aside = destination.with_name(f".{uuid.uuid4().hex[:8]}.{destination.name}")
+    try:
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"Cannot write {destination}: {error.strerror or error}.") from None
+    try:
+        yield aside / destination.name
+        for file in sorted(aside.iterdir(), key=lambda file: file.name == destination.name):
+            replace(file, destination.with_name(file.name))
+    finally:
+        remove(aside)
+
+
 def file_name(format: Format, quantize: Quantize) -> str:
+    """Return what an export is called in the run's `exports/`."""
     if format == "saved_model":
         return "saved_model"
     if format == "onnx":
@@ -43,5 +70,6 @@ def file_name(format: Format, quantize: Quantize) -> str:
 
 
 def megabytes(path: Path) -> float:
+    """Return the size of a file or a folder, 10^6 bytes."""
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files) / 1e6

@@ -17,6 +17,7 @@ from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Task
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import DECODING, broken_since
+from tl_keras.distributed.collectives import any_of_workers, is_chief
 from tl_keras.errors import DataError
 from tl_keras.features.budget import evict_until_fits, features_dir
 from tl_keras.features.extract import extract, extract_checked, extract_view
@@ -66,6 +67,14 @@ class CachedBackbone:
     def make_room(self, rows: int) -> bool:
         """Return whether the disk and the budget have room for so many rows more."""
         return self._has_room(rows * (self.row_bytes + KEY_BYTES))
+
+    def reserve(
+        self, examples: Sequence[Example], train: Sequence[Example], augment: AugmentConfig, seed: int
+    ) -> bool:
+        """Interim."""
+        views = augment.stored_views * len(train)
+        del seed
+        return not any_of_workers(not has_room(self, self.missing(examples) + views))
 
     def missing(self, examples: Iterable[Example]) -> int:
         """Return how many of these images, by the hashes they had when they were checked, are not stored."""
@@ -134,8 +143,9 @@ class CachedBackbone:
 
     def remember_user(self, run: Path) -> None:
         """Remember which run uses these features."""
-        for store in (self.stored, *self._views):
-            store.remember_user(run.absolute())
+        if is_chief():
+            for store in (self.stored, *self._views):
+                store.remember_user(run.absolute())
 
     def _open(self, more: Mapping[str, Any]) -> Store:
         extractor = self.extractor

@@ -197,13 +197,13 @@ def _names(examples: list[Example], readable: list[int], component: Ints) -> dic
     return names
 
 
-def examined_and_compared(examples: Sequence[Example], config: Config) -> tuple[ExaminedImages, Copies]:
+def examine_and_compare(examples: Sequence[Example], config: Config) -> tuple[ExaminedImages, Copies]:
     """Open every image and compare it with all others, with progress bars."""
     examined = examine(examples, config.data.max_megapixels * 1e6, config.runtime)
     return examined, find_copies(examined, look_alikes=config.data.near_duplicates == "group")
 
 
-def inspected(examples: Sequence[Example], config: Config) -> list[Example]:
+def inspect_images(examples: Sequence[Example], config: Config) -> list[Example]:
     """Return the examples in the same order with `sha256`, `problem` and `group`."""
-    examined, copies = examined_and_compared(examples, config)
+    examined, copies = examine_and_compare(examples, config)
     return with_groups(examined.examples, copies)

@@ -16,11 +16,11 @@ from tl_keras.runs.run import Run
 IMAGES_AT_ONCE = 32
 
 
-def adapt(stored: Run, classifier: Any) -> int:
-    """Take BatchNorm's moving statistics anew from the training images; return how many layers changed."""
-    with stored.loader("train") as train, progress("adapting BatchNorm", len(train), "images") as advance:
-        # All classes mixed: a batch is normalised by its own statistics on its way.
-        order = np.random.default_rng(stored.config.runtime.seed).permutation(len(train))
+def adapt_batchnorm_to(run: Run, classifier: Any) -> int:
+    """Take BatchNorm's moving statistics from a run's training images; return how many layers changed."""
+    with run.image_loader("train") as train, progress("adapting BatchNorm", len(train), "images") as advance:
+        # All classes mixed: a batch is normalized by its own statistics on its way.
+        order = np.random.default_rng(run.config.runtime.seed).permutation(len(train))
 
         def batches() -> Iterator[npt.NDArray[np.uint8]]:
             for indices in np.array_split(order, math.ceil(len(order) / IMAGES_AT_ONCE)):

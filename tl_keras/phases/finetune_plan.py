@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,13 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import say
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.loaders import Loader
-from tl_keras.distributed.collectives import any_of_workers, is_chief
 from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import ConfigError, RunError
-from tl_keras.features.cached_backbone import CachedBackbone, frozen_below, has_room
+from tl_keras.features.cached_backbone import CachedBackbone, frozen_below
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import backbone_of
 from tl_keras.models.freeze_boundary import BoundarySplit, split_at_freeze_boundary
-from tl_keras.models.layer_rates import describe_training, layer_rates
+from tl_keras.models.layer_rates import LayerRates, describe_training, layer_rates
 from tl_keras.models.source_model import SOURCE_FILE
 from tl_keras.models.unfreezing import resolve_unfreeze, set_trainable
 from tl_keras.runs.run import Run, open_run
@@ -30,71 +30,64 @@ class FinetunePlan:
     """A classifier of which some layers are going to train.
 
     Attributes:
-        stored: Its run, with its images as they are now.
+        run: Its run, with its images as they are now.
         config: The settings it is trained by.
         device: What it is trained on.
         model: The part that trains: all of it, or what lies above the freeze boundary.
-        frozen: The part below that boundary; None where whole images are trained on.
+        cached: The part below that boundary; None where whole images are trained on.
         stages: What trains for how long.
         layer_rates: Path of a variable -> by how much its learning rate is multiplied.
-        held_back: Paths of the variables that `finetune.l2_sp` is about: the backbone's.
+        anchored: Paths of the variables that `finetune.l2_sp` is about: the backbone's.
     """
 
-    stored: Run
+    run: Run
     config: Config
     device: DevicePlan
     model: Any
-    frozen: CachedBackbone | None
+    cached: CachedBackbone | None
     stages: tuple[Stage, ...]
     layer_rates: dict[str, float]
     anchored: frozenset[str]
 
-    def seen(self, split: str) -> Loader:
-        """Return a split as `model` gets to see it."""
-        return self.stored.seen(split, self.frozen)
+    def loader(self, split: str) -> Loader:
+        """Return a split as `model` takes it: activations at the boundary, or images."""
+        return self.run.loader(split, self.cached)
 
     def spec(self, train: Loader, val: Loader) -> TrainSpec:
         """Return what to train on what."""
-        return TrainSpec(
-            self.model,
-            train,
-            val,
-            self.config,
-            self.config.finetune,
-            self.device,
+        phase = self.config.finetune
+        return replace(
+            TrainSpec.from_config(self.config, phase, self.device, self.model, train, val),
             stages=self.stages,
             layer_rates=self.layer_rates,
-            l2_sp=self.config.finetune.l2_sp,
+            l2_sp=phase.l2_sp,
             anchored=self.anchored,
         )
 
 
-def load_for_finetuning(folder: Path, config: Config, device: DevicePlan) -> tuple[Run, Any]:
+def load_for_finetuning(path: Path, config: Config, device: DevicePlan) -> tuple[Run, Any]:
     """Return a finished run and its classifier, if they can be fine-tuned by `config`.
 
     Raises:
-        RunError: There is no finished run in `folder`, it is damaged, or a source model.
+        RunError: There is no finished run at `path`, it is damaged, or a source model.
         ConfigError: The settings would change what `fit` has decided for good, or name unknown classes.
     """
-    _require_no_source(folder)
+    _require_no_source(path)
     with device.strategy.scope():
-        stored, classifier = open_run(folder)
-    _require_same(stored.config, config)
-    require_known_classes(config, stored.info.labels)
-    return stored, classifier
+        run, classifier = open_run(path)
+    _require_same(run.config, config)
+    require_known_classes(config, run.info.labels)
+    return run, classifier
 
 
-def plan_finetuning(
-    stored: Run, classifier: Any, config: Config, device: DevicePlan, *, used_by: Path
-) -> FinetunePlan:
-    """Unfreeze what `config.finetune` says, say so, and store what the part below makes of the images.
+def plan_finetuning(run: Run, classifier: Any, config: Config, device: DevicePlan) -> FinetunePlan:
+    """Unfreeze what `config.finetune` says, say so, and cache what the part below makes of the images.
 
     Args:
-        stored: The run, its images and their splits.
+        run: Its images and their splits.
         classifier: Its classifier; what of it trains is changed.
         config: All settings.
         device: What to train on.
-        used_by: The folder of the run that the stored features are for.
 
     Raises:
         ConfigError: The settings name no part of this network.
@@ -104,7 +97,6 @@ def plan_finetuning(
         resolve_unfreeze(classifier, backbone, stage.unfreeze, affine=phase.batchnorm == "affine")
         for stage in phase.all_stages
     ]
-    rate = phase.effective_rate(phase.images_per_step * phase.accumulate)
     rates = layer_rates(
         classifier,
         backbone,
@@ -112,22 +104,18 @@ def plan_finetuning(
         decay=phase.layer_lr_decay,
         table=phase.layer_lr,
     )
-    for stage, part in zip(phase.all_stages, parts, strict=True):
-        set_trainable(classifier, part)
-        say(f"unfrozen: {_told(stage.unfreeze)}; at most {stage.epochs} epochs")
-        for line in describe_training(classifier, backbone, rates, rate):
-            say(f"  {line}")
+    _say_stages(classifier, config, parts, rates)
     # All stages are trained above one boundary: the lowest, below all that trains in any of them.
     set_trainable(classifier, frozenset().union(*parts))
     with device.strategy.scope():
-        cut = split_at_freeze_boundary(classifier) if config.stores_features else None
-    stored, frozen = _below(cut, stored, config, used_by)
+        split = split_at_freeze_boundary(classifier) if config.stores_features else None
+    run, cached = _cached_below(split, run, config)
     return FinetunePlan(
-        stored=stored,
+        run=run,
         config=config,
         device=device,
-        model=classifier if frozen is None or cut is None else cut.trainable,
-        frozen=frozen,
+        model=classifier if cached is None or split is None else split.trainable,
+        cached=cached,
         stages=tuple(
             Stage(stage.epochs, partial(set_trainable, classifier, part))
             for stage, part in zip(phase.all_stages, parts, strict=True)
@@ -137,47 +125,51 @@ def plan_finetuning(
     )
 
 
-def _told(unfreeze: str | tuple[str, ...]) -> str:
-    return unfreeze if isinstance(unfreeze, str) else ", ".join(unfreeze)
+def _say_stages(classifier: Any, config: Config, parts: Sequence[frozenset[str]], rates: LayerRates) -> None:
+    """Say of each stage which blocks train, and at which rate."""
+    phase = config.finetune
+    rate = phase.effective_rate(phase.images_per_step * phase.accumulate)
+    for stage, part in zip(phase.all_stages, parts, strict=True):
+        set_trainable(classifier, part)
+        named = stage.unfreeze if isinstance(stage.unfreeze, str) else ", ".join(stage.unfreeze)
+        say(f"unfrozen: {named}; at most {stage.epochs} epochs")
+        for line in describe_training(classifier, find(config.model.backbone), rates, rate):
+            say(f"  {line}")
 
 
-def _below(
-    cut: BoundarySplit | None, stored: Run, config: Config, used_by: Path
-) -> tuple[Run, CachedBackbone | None]:
-    """Store what the frozen lower part makes of the run's images, where there is one, and room for that.
+def _cached_below(split: BoundarySplit | None, run: Run, config: Config) -> tuple[Run, CachedBackbone | None]:
+    """Compute the activations at the freeze boundary, where there is one, and room for them.
 
     Returns:
-        The run, with its images as they are now, and the lower part, None to train on whole images.
+        The run, with its images as they are now, and the part below; None to train on whole images.
     """
-    names = dict.fromkeys(("train", "val", stored.prepared.reported_split))
-    examples = [example for name in names for example in stored.images(name)]
-    frozen = frozen_below(cut, config, stored.info.geometry) if cut else None
-    views = config.augment.stored_views * len(stored.prepared.split("train"))
-    if cut is None or frozen is None:
+    names = dict.fromkeys(("train", "val", run.dataset.reported_split))
+    examples = [example for name in names for example in run.examples(name)]
+    cached = frozen_below(split, config, run.info.geometry) if split else None
+    if split is None or cached is None:
         say("whole images go through the whole network in every epoch")
-        return stored, None
-    # Where one worker has no room, none of them stores: all need to train the same part.
-    if any_of_workers(not has_room(frozen, frozen.missing(examples) + views)):
-        return stored, None
-    say(f"nothing up to {cut.layer} trains: that part is computed once per image")
-    stored = stored.with_images(frozen.refresh(examples))
-    frozen.compute_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
-    frozen.extractor.release()
-    if is_chief():
-        frozen.remember_user(used_by)
-    return stored, frozen
+        return run, None
+    train, seed = run.dataset.split("train"), config.runtime.seed
+    if not cached.reserve(examples, train, config.augment, seed):
+        return run, None
+    say(f"nothing up to {split.layer} trains: that part is computed once per image")
+    run = replace(run, dataset=run.dataset.with_hashes(cached.refresh(examples)))
+    cached.compute_views(run.dataset.split("train"), config.augment, seed)
+    cached.extractor.release()
+    cached.remember_user(run.destination)
+    return run, cached
 
 
-def _require_no_source(folder: Path) -> None:
+def _require_no_source(path: Path) -> None:
     """Refuse to change the model of a run whose weights are stated in `source.json`.
 
     Raises:
-        RunError: `folder` was made by `pretrain`.
+        RunError: `path` was made by `pretrain`.
     """
-    if (folder / SOURCE_FILE).is_file():
+    if (path / SOURCE_FILE).is_file():
         raise RunError(
-            f"{folder} is a source model, all of which has been trained already.\n"
-            f"Transfer from it: tlk fit photos/ --weights {folder}"
+            f"{path} is a source model, all of which has been trained already.\n"
+            f"Transfer from it: tlk fit photos/ --weights {path}"
         )
 
 

@@ -11,11 +11,8 @@ import tensorflow as tf
 
 from tl_keras.config.schema import Config, ScheduleConfig
 from tl_keras.core.console import progress
-from tl_keras.data.batches import steps_per_epoch, training_batches
-from tl_keras.data.class_weights import class_weights
 from tl_keras.distributed.devices import plan_devices, require_one_process
-from tl_keras.errors import DataError
-from tl_keras.phases.adaptation import adapt
+from tl_keras.phases.adaptation import adapt_batchnorm_to
 from tl_keras.phases.finetune_plan import load_for_finetuning, plan_finetuning
 from tl_keras.training.compile import compile_model
 from tl_keras.training.lr_range import RatePoint, range_test
@@ -27,30 +24,19 @@ def lr_points(folder: Path, config: Config, rates: list[float]) -> list[RatePoin
     require_one_process(config.runtime, "lr-find")
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)
-    stored, classifier = load_for_finetuning(folder, config, device)
+    run, classifier = load_for_finetuning(folder, config, device)
     if config.finetune.batchnorm == "adapt":
-        adapt(stored, classifier)
-    found = plan_finetuning(stored, classifier, config, device, used_by=folder)
-    found.stages[-1].begin()
-    with found.seen("train") as train:
+        adapt_batchnorm_to(run, classifier)
+    plan = plan_finetuning(run, classifier, config, device)
+    plan.stages[-1].begin()
+    with plan.loader("train") as train:
         phase = config.finetune.model_copy(update={"schedule": ScheduleConfig(kind="constant")})
-        spec = replace(found.spec(train, train), phase=phase)
+        spec = replace(plan.spec(train, train), phase=phase)
         size = BatchSize(phase.images_per_step, 1)
         # What is suggested is what --learning-rate takes, which is scaled when it is used.
         scale = phase.effective_rate(size.images * phase.accumulate) / phase.learning_rate
-        steps = steps_per_epoch(len(train), size.images, device.replicas)
-        if not steps:
-            raise DataError(f"{len(train)} training images are too few for {device.replicas} replicas.")
-        batches = training_batches(
-            train,
-            config.augment,
-            batch_size=size.images,
-            epochs=math.ceil(len(rates) / steps),
-            seed=config.runtime.seed,
-            sampling=config.data.sampling,
-            class_weights=class_weights(train, phase),
-            replicas=device.replicas,
-        )
+        steps = spec.steps_per_epoch(size.images)
+        batches = spec.batches(size.images, epochs=math.ceil(len(rates) / steps))
         try:
             with device.strategy.scope(), progress("raising the rate", 2 * len(rates), "batches") as advance:
                 compile_model(spec, size, steps)

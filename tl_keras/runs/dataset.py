@@ -1,50 +1,35 @@
-"""Source -> checked examples with their splits, and what is said about them."""
+"""The images of a run: inspected, split and written down, or those of an interrupted run."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from tl_keras.config.schema import Config, DataConfig
-from tl_keras.core.console import (
-    escape_control,
-    progress,
-    say,
-    warn,
-)
+from tl_keras.core.console import warn
 from tl_keras.core.files import remove, write_text
-from tl_keras.core.geometry import Geometry
-from tl_keras.core.wording import counted
 from tl_keras.data import manifest
-from tl_keras.data.checking import check
-from tl_keras.data.example import (
-    CONFLICT,
-    COPY,
-    EXCLUDED,
-    LIMITED,
-    SPLITS,
-    Example,
-)
-from tl_keras.data.listing import absolute
-from tl_keras.data.missing import missing_hint
+from tl_keras.data.example import Example
 from tl_keras.data.selection import limited, without_copies
 from tl_keras.data.sources.source import ImageSource
-from tl_keras.data.splits import assign_splits, leaked, require_files
+from tl_keras.data.splits import assign_splits, require_files
 from tl_keras.errors import DataError, RunError
-from tl_keras.inspection.copies import inspected
+from tl_keras.inspection.copies import inspect_images
+from tl_keras.runs.dataset_messages import (
+    say_conflicts,
+    say_counts,
+    say_left_out,
+    say_problems,
+    say_where_missing,
+)
 from tl_keras.runs.folder import RunFolder, damaged_run
-
-MAX_LISTED = 10
-
-CONFLICTING = "are there under several labels"
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """All examples of a run, those left out included.
+    """All images of a run, those left out included.
 
     Attributes:
         examples: In the source's order; `problem` tells which were left out.
@@ -55,31 +40,30 @@ class Dataset:
     classes: tuple[str, ...]
 
     def split(self, name: str) -> list[Example]:
-        """Return the usable examples of one split."""
+        """Return the usable images of one split."""
         return [e for e in self.examples if e.split == name and not e.problem]
+
+    @property
+    def used(self) -> list[Example]:
+        """All images that are not left out."""
+        return [example for example in self.examples if not example.problem]
 
     @property
     def reported_split(self) -> str:
         """`test`, or `val` where the source has no test images."""
         return "test" if self.split("test") else "val"
 
+    def with_hashes(self, examples: Iterable[Example]) -> Dataset:
+        """Return the dataset with the contents that these of its images have by now."""
+        hashes = {example.path: example.sha256 for example in examples}
+        return replace(
+            self,
+            examples=tuple(replace(e, sha256=hashes.get(e.path, e.sha256)) for e in self.examples),
+        )
 
-def check_images(examples: Sequence[Example], geometry: Geometry) -> list[Example]:
-    """Check every image, with a progress bar."""
-    with progress("checking images", len(examples)) as advance:
-        return check(examples, geometry, advance)
 
-
-def prepare(
-    source: ImageSource, config: DataConfig, seed: int, checker: Callable[[Sequence[Example]], list[Example]]
-) -> Dataset:
-    """Check every image, decide which are used and in which split, and say what was found.
-
-    Args:
-        source: The images.
-        config: For the shares of the splits, and how many images may be bad.
-        seed: Decides the splits.
-        checker: Gives every example its `sha256`, `problem` and `group`.
+def prepare_dataset(run: RunFolder, source: ImageSource, config: Config) -> Dataset:
+    """Inspect every image, decide which are used and in which split, say so and write it down.
 
     Raises:
         DataError: A class has too few readable images, or too many images cannot be read.
@@ -87,102 +71,28 @@ def prepare(
     """
     for remark in source.remarks:
         warn(remark)
-    require_files(source.examples, config)
-    checked = checker(source.examples)
-    say_problems(checked)
-    say_where_missing(checked, config)
-    _require_good(checked, config)
-    kept = without_copies(checked)
-    _list([example for example in kept if example.problem.startswith(CONFLICT)], len(kept), CONFLICTING)
-    divided = assign_splits(kept, config, seed)
-    prepared = Dataset(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
-    _require_images(prepared)
-    _say_left_out(prepared.examples)
-    _say_counts(prepared)
-    return prepared
+    settings, seed = config.data, config.runtime.seed
+    require_files(source.examples, settings)
+    inspected = inspect_images(source.examples, config)
+    say_problems(inspected)
+    say_where_missing(inspected, settings)
+    _require_good(inspected, settings)
+    kept = without_copies(inspected)
+    say_conflicts(kept)
+    divided = assign_splits(kept, settings, seed)
+    dataset = Dataset(tuple(limited(divided, settings.limit_per_class, seed)), source.classes)
+    _require_images(dataset)
+    say_left_out(dataset.examples)
+    say_counts(dataset.examples, len(dataset.classes))
+    write_text(run.manifest_file, manifest.to_csv(dataset.examples))
+    return dataset
 
 
-def _require_good(checked: Sequence[Example], config: DataConfig) -> None:
-    """Stop where too many images cannot be read."""
-    bad = sum(example.is_broken for example in checked)
-    wanted = sum(not example.is_excluded for example in checked)
-    if bad and config.on_bad == "fail":
-        raise DataError(f"{bad} of {wanted} images cannot be read, and data.on_bad is fail.")
-    if bad and bad / wanted > config.max_bad:
-        raise DataError(
-            f"{bad} of {wanted} images cannot be read, more than data.max_bad allows "
-            f"({config.max_bad:.0%}). Mend or remove them; tlk inspect lists all of them.\n"
-            f"To go on without them: --set data.max_bad={math.ceil(100 * bad / wanted) / 100:g}"
-        )
-
-
-def _require_images(prepared: Dataset) -> None:
-    for split in ("train", "val"):
-        if not prepared.split(split):
-            raise DataError(f"No readable images are left in {split}; see the reasons above.")
-    found = {label for example in prepared.split("train") for label in example.labels}
-    missing = [name for name in prepared.classes if name not in found]
-    if missing:
-        raise DataError(
-            f"No readable training images are left of: {', '.join(missing)}. Add some, or remove the class."
-        )
-
-
-def say_problems(checked: Sequence[Example]) -> None:
-    """List the images that cannot be read, the first ten with their reasons."""
-    _list([example for example in checked if example.is_broken], len(checked), "cannot be read")
-
-
-def say_where_missing(checked: Sequence[Example], config: DataConfig) -> None:
-    """Of files that a manifest names and that are not there, say where they were looked for."""
-    missing = [example.path for example in checked if example.problem == "file not found"]
-    manifest = absolute(str(config.source))
-    if missing and manifest.is_file():
-        warn(missing_hint(missing, manifest.parent))
-
-
-def _list(some: Sequence[Example], of: int, what: str) -> None:
-    if not some:
-        return
-    warn(f"{len(some)} of {of} images {what} and {'is' if len(some) == 1 else 'are'} left out:")
-    for example in some[:MAX_LISTED]:
-        say(f"  {escape_control(example.path)}: {escape_control(example.problem)}")
-    if len(some) > MAX_LISTED:
-        say(f"  ... and {len(some) - MAX_LISTED} more; tlk inspect lists all of them")
-
-
-def _say_left_out(examples: Sequence[Example]) -> None:
-    """Say how many of the readable images are left out, and why."""
-    reasons = {EXCLUDED: "excluded by data.exclude", COPY: "exact copies of others", LIMITED: LIMITED}
-    for start, reason in reasons.items():
-        count = sum(example.problem.startswith(start) for example in examples)
-        if count:
-            say(f"{counted(count, 'image')} left out: {reason}")
-
-
-def _say_counts(prepared: Dataset) -> None:
-    used = [example for example in prepared.examples if not example.problem]
-    sizes = Counter(example.split for example in used)
-    parts = ", ".join(
-        f"{split} {sizes[split]} ({sizes[split] / len(used):.1%})" for split in SPLITS if sizes[split]
-    )
-    say(f"{len(used)} images in {len(prepared.classes)} classes: {parts}")
-    groups = Counter(example.group for example in used if example.group)
-    if groups:
-        say(f"{groups.total()} of them in {counted(len(groups), 'group')} of near-duplicates or by name")
-    copies = leaked(used)
-    if copies:
-        warn(
-            f"of {counted(len(copies), 'image')} of val or test there are copies or relatives in train: "
-            "their figures flatter; tlk evaluate gives the accuracy without them."
-        )
-
-
-def begun_with(run: RunFolder, source: ImageSource, *, overwrite: bool) -> Dataset | None:
-    """Return the checked images of a run that goes on; None for a new one, or one that begins anew.
+def interrupted_dataset(run: RunFolder, source: ImageSource, *, overwrite: bool) -> Dataset | None:
+    """Return the images of a run that is resumed; None for a new one, or one that restarts.
 
     Raises:
-        RunError: The images are not those that it was begun with, and `overwrite` is not given.
+        RunError: The images are not those that it started with, and `overwrite` is not given.
     """
     if not run.manifest_file.is_file():
         return None
@@ -195,23 +105,19 @@ def begun_with(run: RunFolder, source: ImageSource, *, overwrite: bool) -> Datas
         remove(run.phases_dir)
         return None
     raise RunError(
-        f"The images have changed since this run was begun: {len(now - before)} are new, "
+        f"The images have changed since this run started: {len(now - before)} are new, "
         f"{len(before - now)} are gone, {newer} were written anew.\n"
-        "Bring back what there was, choose another --name, or begin anew with --overwrite."
+        "Bring back what there was, choose another --name, or restart with --overwrite."
     )
 
 
-def prepared(run: RunFolder, source: ImageSource, config: Config) -> Dataset:
-    """Inspect the images, decide their splits and write both down."""
-    found = prepare(source, config.data, config.runtime.seed, lambda examples: inspected(examples, config))
-    write_text(run.manifest_file, manifest.to_csv(found.examples))
-    return found
+def read_dataset(run: RunFolder, classes: tuple[str, ...]) -> Dataset:
+    """Return the images of a finished run.
 
-
-def _changed_after(run: RunFolder, images: Iterable[tuple[str, str, bool]]) -> int:
-    """Return how many image files were written after the manifest was."""
-    checked = run.manifest_file.stat().st_mtime
-    return sum(os.stat(path).st_mtime > checked for path, *_ in images if os.path.exists(path))
+    Raises:
+        RunError: Its manifest is damaged.
+    """
+    return Dataset(read_examples(run), classes)
 
 
 def read_examples(run: RunFolder) -> tuple[Example, ...]:
@@ -225,3 +131,35 @@ def read_examples(run: RunFolder) -> tuple[Example, ...]:
         return tuple(manifest.from_csv(run.manifest_file.read_bytes().decode("utf-8")))
     except UnicodeDecodeError:
         raise damaged_run(run, f"{run.manifest_file} is not UTF-8 text.") from None
+
+
+def _require_good(inspected: Sequence[Example], config: DataConfig) -> None:
+    """Stop where too many images cannot be read."""
+    bad = sum(example.is_broken for example in inspected)
+    wanted = sum(not example.is_excluded for example in inspected)
+    if bad and config.on_bad == "fail":
+        raise DataError(f"{bad} of {wanted} images cannot be read, and data.on_bad is fail.")
+    if bad and bad / wanted > config.max_bad:
+        raise DataError(
+            f"{bad} of {wanted} images cannot be read, more than data.max_bad allows "
+            f"({config.max_bad:.0%}). Fix or remove them; tlk inspect lists all of them.\n"
+            f"To train without them: --set data.max_bad={math.ceil(100 * bad / wanted) / 100:g}"
+        )
+
+
+def _require_images(dataset: Dataset) -> None:
+    for split in ("train", "val"):
+        if not dataset.split(split):
+            raise DataError(f"No readable images are left in {split}; see the reasons above.")
+    found = {label for example in dataset.split("train") for label in example.labels}
+    missing = [name for name in dataset.classes if name not in found]
+    if missing:
+        raise DataError(
+            f"No readable training images are left of: {', '.join(missing)}. Add some, or remove the class."
+        )
+
+
+def _changed_after(run: RunFolder, images: Iterable[tuple[str, str, bool]]) -> int:
+    """Return how many image files were written after the manifest was."""
+    checked = run.manifest_file.stat().st_mtime
+    return sum(os.stat(path).st_mtime > checked for path, *_ in images if os.path.exists(path))

@@ -17,6 +17,7 @@ one with a baseline has phases/1-head/baseline/. See `unfinished` for what was s
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,67 +26,80 @@ from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config
 from tl_keras.core.wording import did_you_mean
 from tl_keras.errors import RunError
+from tl_keras.evaluation.record import EvaluationRecord
 
 DEFAULT_RUNS_DIR = Path("saved_models")
-
-PHASES = {"frozen": "1-head", "full": "1-full", "scratch": "1-scratch"}
-"""What the first phase is called, by `transfer`."""
+FIRST_PHASES = {"frozen": "1-head", "full": "1-full", "scratch": "1-scratch", "pretrain": "1-pretrain"}
+"""What the first phase is called, by what it trains."""
+SUMMARY_FILE, DECISION_FILE, GAIN_FILE = "summary.json", "decision.json", Path("baseline", "gain.json")
+"""In a phase's folder: how it went; whether fine-tuning helped; what training from scratch reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Where a run's files are."""
 
-    folder: Path
+    path: Path
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return self.path.name
 
     @property
     def config_file(self) -> Path:
-        return self.folder / "config.yaml"
+        return self.path / "config.yaml"
 
     @property
     def labels_file(self) -> Path:
-        return self.folder / "labels.txt"
+        return self.path / "labels.txt"
 
     @property
     def manifest_file(self) -> Path:
-        return self.folder / "manifest.csv"
+        return self.path / "manifest.csv"
 
     @property
     def model_file(self) -> Path:
-        return self.folder / "model.keras"
+        return self.path / "model.keras"
 
     @property
     def exclude_file(self) -> Path:
-        return self.folder / "exclude.csv"
+        return self.path / "exclude.csv"
 
     @property
     def metrics_file(self) -> Path:
-        return self.folder / "metrics.json"
+        return self.path / "metrics.json"
 
     @property
     def predictions_file(self) -> Path:
-        return self.folder / "predictions.csv"
+        return self.path / "predictions.csv"
 
     @property
     def phases_dir(self) -> Path:
-        return self.folder / "phases"
+        return self.path / "phases"
 
     @property
     def exports_dir(self) -> Path:
-        return self.folder / "exports"
+        return self.path / "exports"
 
     @property
     def checkpoints(self) -> list[Path]:
-        """What a stopped run can go on from."""
+        """What an interrupted run can resume from."""
         return sorted(self.phases_dir.glob("*/checkpoints/[0-9]*.npz"))
 
     def config(self) -> Config:
         """Return the settings this run was made with."""
         return load_config(self.config_file)
+
+    def evaluation(self) -> EvaluationRecord:
+        """Return how good the model is on the reported split.
+
+        Raises:
+            RunError: metrics.json is missing or damaged.
+        """
+        try:
+            return EvaluationRecord.from_dict(json.loads(self.metrics_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunError(f"metrics.json is missing or damaged: tlk evaluate {self.path}") from None
 
     def next_phase(self, kind: str) -> str:
         """Return the name of the phase that comes next, e.g. `2-finetune`."""
@@ -130,6 +144,8 @@ def _not_found(folder: Path) -> str:
 
 
 def damaged_run(run: RunFolder, reason: str) -> RunError:
+    """Return the error for a run of which a file is damaged."""
+    verb = "pretrain" if (run.phases_dir / FIRST_PHASES["pretrain"]).is_dir() else "fit"
     return RunError(
-        f"The run {run.folder} is damaged: {reason}\nTrain it anew with: tlk fit --config {run.config_file}"
+        f"The run {run.path} is damaged: {reason}\nTrain it again with: tlk {verb} --config {run.config_file}"
     )

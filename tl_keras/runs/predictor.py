@@ -14,7 +14,7 @@ from tl_keras.core.tensorflow_setup import import_tensorflow
 from tl_keras.core.types import Pixels
 from tl_keras.inference.open import open_model
 from tl_keras.inference.predictor import Floats, Predictor
-from tl_keras.runs.folder import RunFolder, find_run
+from tl_keras.runs.folder import RunFolder
 
 BATCH_SIZE = 32
 
@@ -96,23 +96,23 @@ class CachedRunPredictor:
         from tl_keras.models.classifier import head_of, trunk_of
         from tl_keras.runs.run import open_run
 
-        stored, classifier = open_run(find_run(folder).folder)
-        self.geometry, self.labels = stored.info.geometry, stored.info.labels
-        frozen = frozen_trunk(trunk_of(classifier), stored.config, self.geometry)
+        run, classifier = open_run(folder)
+        self.geometry, self.labels = run.info.geometry, run.info.labels
+        cached = frozen_trunk(trunk_of(classifier), run.config, self.geometry)
         head = head_of(classifier)
-        self._frozen = frozen
+        self._cached = cached
         self._head = tf.function(lambda rows: head(rows, training=False), reduce_retracing=True)
-        self.known: Container[str] = frozen.stored
-        self.batch_size = frozen.extractor.batch_size
-        frozen.remember_user(folder)
+        self.known: Container[str] = cached.stored
+        self.batch_size = cached.extractor.batch_size
+        cached.remember_user(folder)
 
     def __call__(self, images: list[PendingImage]) -> Floats:
-        rows = np.empty((len(images), *self._frozen.extractor.shape), self._frozen.extractor.dtype)
+        rows = np.empty((len(images), *self._cached.extractor.shape), self._cached.extractor.dtype)
         new = np.array([image.pixels is not None for image in images])
         if new.any():
             pixels = np.stack([image.pixels for image in images if image.pixels is not None])
-            rows[new] = self._frozen.extractor(pixels)
+            rows[new] = self._cached.extractor(pixels)
         if not new.all():
             known = [image.sha256 for image in images if image.pixels is None]
-            rows[~new] = self._frozen.stored.read(self._frozen.stored.locate(known))
+            rows[~new] = self._cached.stored.read(self._cached.stored.locate(known))
         return np.asarray(self._head(rows))

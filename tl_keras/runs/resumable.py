@@ -1,7 +1,7 @@
-"""What can be stopped and gone on with: new runs, and fine-tunings of finished ones.
+"""What can be interrupted and resumed: new runs, and fine-tunings of finished ones.
 
-They lie in `.unfinished/` beside the runs, or in the run: its settings, and what is written so far. Only what
-holds a checkpoint stays there; anything else would begin at the beginning anyway.
+They lie in `.unfinished/` beside the runs, or in the run: the settings as they were requested, and what is
+written so far. Only what holds a checkpoint stays there; anything else would restart anyway.
 """
 
 from __future__ import annotations
@@ -17,77 +17,119 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import warn
 from tl_keras.core.files import remove, remove_asides, replace, write_text
 from tl_keras.errors import ConfigError, RunError, TrainingError
-from tl_keras.runs.folder import RunFolder
+from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.lock import claim
+from tl_keras.runs.settings import copy_exclusions_into_run
+from tl_keras.runs.worker_copies import take_from_chief
 
 UNFINISHED = ".unfinished"
-REQUESTED = "asked.yaml"
+REQUESTED, FORMERLY_REQUESTED = "requested.yaml", "asked.yaml"
 """The settings as they were asked for, beside what comes of them."""
 OF_NO_INFLUENCE = (
-    "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard", "runtime.strategy",
+    "asked", "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard",
+    "runtime.strategy",
 )  # fmt: skip
 """Settings that may change while something is unfinished; whether other images are excluded is noticed."""
-
-
-UNUSED_IN_PHASES = ("train.", "baseline")
+UNUSED = {
+    "frozen": ("finetune.", "baseline"),
+    "full": ("train.", "baseline"),
+    "scratch": ("finetune.", "baseline"),
+    "pretrain": ("finetune.", "baseline", "transfer", "features"),
+    "finetune": ("train.", "baseline"),
+}
+"""By what is trained, beginnings of paths of settings that decide nothing."""
 
 
 def list_unfinished(runs_dir: Path) -> list[RunFolder]:
-    """Return the new runs that were stopped and can go on, by name."""
+    """Return the new runs that were interrupted and can be resumed, by name."""
     runs = [RunFolder(folder) for folder in sorted((runs_dir / UNFINISHED).glob("[!.]*"))]
     return [run for run in runs if run.checkpoints]
 
 
 def unfinished_run(folder: Path) -> RunFolder | None:
-    """Return what there is of the run that would be at `folder`, if it was stopped and can go on."""
+    """Return what there is of the run that would be at `folder`, if it was interrupted and can be resumed."""
     run = RunFolder(folder.parent / UNFINISHED / folder.name)
     return run if run.checkpoints else None
 
 
 def unfinished_phase(run: RunFolder) -> Path | None:
-    """Return the folder of a phase of a finished run that was stopped and can go on."""
-    found = sorted((run.folder / UNFINISHED).glob("[!.]*"))
+    """Return the folder of a phase of a finished run that was interrupted and can be resumed."""
+    found = sorted((run.path / UNFINISHED).glob("[!.]*"))
     return next((folder for folder in found if _checkpoints(folder)), None)
+
+
+def requested(unfinished: Path) -> Config:
+    """Return the settings that an unfinished run or phase was started with.
+
+    Raises:
+        ConfigError: They cannot be read.
+    """
+    file = unfinished / REQUESTED
+    return load_config(file if file.is_file() else unfinished / FORMERLY_REQUESTED)
+
+
+def decided_phase(run: RunFolder) -> Path | None:
+    """Return the folder of a fine-tuning that was interrupted when all but its end was done, if there is one.
+
+    On every worker it then has the chief's files.
+    """
+    folder = run.path / UNFINISHED / run.next_phase("finetune")
+    files = (DECISION_FILE, SUMMARY_FILE, REQUESTED, FORMERLY_REQUESTED)
+    return folder if take_from_chief(*(folder / name for name in files)) else None
+
+
+def requests_the_same(phase: Path, config: Config) -> bool:
+    """Return whether a fine-tuning was started with settings that lead to the same weights."""
+    return not _differences(phase, config, UNUSED["finetune"])
+
+
+def started_with_other_settings(folder: Path, config: Config) -> list[str]:
+    """Return a line for each setting of a `fit` that was another when `folder` was started, if it was."""
+    return _differences(folder, config, UNUSED[config.transfer]) if folder.is_dir() else []
 
 
 @contextmanager
 def resumable_run(
-    runs_dir: Path, name: str, config: Config, *, exact: bool, overwrite: bool, unused: tuple[str, ...] = ()
-) -> Iterator[tuple[RunFolder, Path]]:
-    """Yield a run to be written and the folder at which it appears when the block ends without an error.
+    runs_dir: Path, name: str, config: Config, trains: str, *, exact: bool, overwrite: bool
+) -> Iterator[tuple[RunFolder, Path, Config]]:
+    """Yield a run to be written, the folder at which it appears when the block ends, and its settings.
 
-    What a stopped block wrote stays when it holds a checkpoint; the next call with the same name and the same
-    settings gets it back.
+    It appears only if the block ends without an error. What an interrupted block wrote stays when it holds a
+    checkpoint; the next call with the same name and the same settings gets it back. The settings name the
+    run's own copy of the exclusions.
 
     Args:
         runs_dir: The folder of all runs.
         name: The wished name.
         config: All settings.
+        trains: A key of `UNUSED`.
         exact: Whether the name was the user's; otherwise a number is added when it is taken.
         overwrite: Whether a run of that name is replaced, at the very end, so that a failure loses nothing;
             and an unfinished one with other settings, as soon as the new run has a checkpoint of its own.
-        unused: Beginnings of paths of settings that decide nothing here.
 
     Raises:
-        RunError: The name is taken, nothing can be written there, or what is unfinished was begun with other
-            settings.
-        KeyboardInterrupt: With a text for people when the run can go on.
+        RunError: The name is taken, nothing can be written there, or what is unfinished was started with
+            other settings.
+        KeyboardInterrupt: With a text for people when the run can be resumed.
     """
     with ExitStack() as stack:
         folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
-        aside = runs_dir / UNFINISHED / folder.name
-        with _resumable(aside, folder, config, folder, overwrite=overwrite, unused=unused):
-            yield RunFolder(aside), folder
+        run = RunFolder(runs_dir / UNFINISHED / folder.name)
+        with _resumable(run.path, folder, config, folder, overwrite=overwrite, unused=UNUSED[trains]):
+            config = copy_exclusions_into_run(config, run, folder)
+            write_text(run.path / REQUESTED, config.to_yaml())
+            yield run, folder, config
 
 
 @contextmanager
 def resumable_phase(run: RunFolder, name: str, config: Config, *, overwrite: bool) -> Iterator[Path]:
     """Yield a folder that becomes a phase of a finished run when the block ends without an error.
 
-    As with `resumable_run`, what can go on stays.
+    As with `resumable_run`, what can be resumed stays.
     """
-    aside, folder = run.folder / UNFINISHED / name, run.phases_dir / name
-    with _resumable(aside, folder, config, run.folder, overwrite=overwrite, unused=UNUSED_IN_PHASES):
+    aside, folder = run.path / UNFINISHED / name, run.phases_dir / name
+    with _resumable(aside, folder, config, run.path, overwrite=overwrite, unused=UNUSED["finetune"]):
+        write_text(aside / REQUESTED, config.to_yaml())
         yield aside
 
 
@@ -97,12 +139,11 @@ def _resumable(
 ) -> Iterator[None]:
     discarded = aside.with_name(f".{aside.name}.discarded")
     _restore(aside, discarded)
-    if aside.exists() and (changed := differences(aside, config, unused)):
+    if aside.exists() and (changed := _differences(aside, config, unused)):
         if not overwrite:
-            raise RunError(_other_settings(named, changed, _how_to_go_on(named, destination)))
+            raise RunError(_other_settings(named, changed, _how_to_resume(named, destination)))
         aside.rename(discarded)
     remove_asides(aside)
-    write_text(aside / REQUESTED, config.to_yaml())
     try:
         yield
     except BaseException as error:
@@ -111,20 +152,21 @@ def _resumable(
         _restore(aside, discarded)
         _tidy(aside.parent)
         if _checkpoints(aside):
-            go_on = f"go on with: {_how_to_go_on(named, destination)}"
+            resume = f"resume with: {_how_to_resume(named, destination)}"
             if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"Interrupted; {go_on}") from error
-            warn(f"what was done is kept; {go_on}")
+                raise KeyboardInterrupt(f"Interrupted; {resume}") from error
+            warn(f"what was done is kept; {resume}")
         raise
     remove(discarded)
     replace(aside, destination)
-    remove(destination / REQUESTED)
+    for file in (REQUESTED, FORMERLY_REQUESTED):
+        remove(destination / file)
     remove_checkpoints(destination)
     _tidy(aside.parent)
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove what nothing will go on from, since it is finished."""
+    """Remove what nothing will resume from, since it is finished."""
     for checkpoints in list(folder.rglob("checkpoints")):
         remove(checkpoints)
 
@@ -139,7 +181,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _restore(aside: Path, discarded: Path) -> None:
-    """Remove what got no further than its beginning, and put back what it was to replace."""
+    """Remove what got no further than its start, and put back what it was to replace."""
     if not _checkpoints(aside):
         remove(aside)
         if discarded.exists():
@@ -147,11 +189,11 @@ def _restore(aside: Path, discarded: Path) -> None:
     remove(discarded)
 
 
-def differences(aside: Path, config: Config, unused: tuple[str, ...]) -> list[str]:
-    """Return a line for each setting that decides the weights and was another when `aside` was begun."""
+def _differences(aside: Path, config: Config, unused: tuple[str, ...]) -> list[str]:
+    """Return a line for each setting that decides the weights and was another when `aside` was started."""
     ignored = (*OF_NO_INFLUENCE, *unused)
     try:
-        theirs = _flat(load_config(aside / REQUESTED).model_dump(mode="json"))
+        theirs = _flat(requested(aside).model_dump(mode="json"))
     except ConfigError as error:
         return [f"  {error}"]
     ours = _flat(config.model_dump(mode="json"))
@@ -162,17 +204,17 @@ def differences(aside: Path, config: Config, unused: tuple[str, ...]) -> list[st
     ]
 
 
-def _how_to_go_on(named: Path, destination: Path) -> str:
+def _how_to_resume(named: Path, destination: Path) -> str:
     if destination.exists():  # a finished run, which is to be replaced
         return "the same command, with --overwrite"
     return f"tlk resume {quote(str(named))}"
 
 
-def _other_settings(named: Path, changed: list[str], go_on: str) -> str:
+def _other_settings(named: Path, changed: list[str], resume: str) -> str:
     return (
-        f"What is unfinished of {named} was begun with other settings:\n"
+        f"What is unfinished of {named} was started with other settings:\n"
         + "\n".join(changed)
-        + f"\nGo on with those settings ({go_on}), begin anew with --overwrite, or choose another --name."
+        + f"\nResume with those settings ({resume}), restart with --overwrite, or choose another --name."
     )
 
 

@@ -1,4 +1,4 @@
-"""The settings that a run is made with: paths, transfer mode, exclusions, name."""
+"""Settings as they were asked for -> settings as a run has them: once, at the door of each verb."""
 
 from __future__ import annotations
 
@@ -12,11 +12,71 @@ from tl_keras.data.sources.exclude import effective_table
 from tl_keras.data.sources.read import TFDS_PREFIX
 from tl_keras.errors import ConfigError
 from tl_keras.models.backbones import find
-from tl_keras.models.source_model import KEYWORDS
+from tl_keras.models.source_model import KEYWORDS, with_source
 from tl_keras.runs.folder import RunFolder
 
 
-def with_transfer(config: Config) -> Config:
+def resolve(config: Config, data: str | Path | None) -> Config:
+    """Return the settings that `fit` works by: source model, transfer mode, absolute paths.
+
+    Args:
+        config: As asked for.
+        data: Where the images are; instead of `config.data.source`.
+
+    Raises:
+        ConfigError: Settings contradict each other or the source model.
+        ModelError: The source model is none, or damaged.
+    """
+    config = _with_absolute_paths(_with_transfer(with_source(config)), data)
+    if (
+        config.head
+        and config.head.standardize
+        and not (config.stores_features and config.transfer == "frozen")
+    ):
+        raise ConfigError(
+            "head.standardize needs stored features: features: on, transfer: frozen, and no MixUp or CutMix."
+        )
+    return config
+
+
+def resolve_pretraining(config: Config, data: str | Path | None) -> Config:
+    """Return the settings that `pretrain` works by.
+
+    Raises:
+        ConfigError: They start from weights that are not random.
+    """
+    config = _with_absolute_paths(config, data)
+    if config.model.weights != "none":
+        raise ConfigError(
+            "pretrain starts from random weights: expected model.weights none, found "
+            f"{config.model.weights!r}.\nTo start from pretrained ones use: tlk fit (in Python: settings for "
+            "pretrain start from `pretraining_defaults()`)"
+        )
+    return config
+
+
+def copy_exclusions_into_run(config: Config, run: RunFolder, destination: Path) -> Config:
+    """Return the settings with a copy of `data.exclude` in the run: the user will edit the table.
+
+    Args:
+        config: With absolute paths.
+        run: What is being written.
+        destination: Where it will be.
+    """
+    if not config.data.exclude:
+        return config
+    table = effective_table(Path(config.data.exclude), multilabel=config.data.task == "multilabel")
+    write_text(run.exclude_file, table)
+    kept = str((destination / run.exclude_file.name).absolute())
+    return config.model_copy(update={"data": config.data.model_copy(update={"exclude": kept})})
+
+
+def run_name(config: Config) -> str:
+    """Return a name made of the data's and the backbone's, for runs that the user did not name."""
+    return f"{_plain(Path(str(config.data.source)).name)}-{_plain(config.model.backbone)}"
+
+
+def _with_transfer(config: Config) -> Config:
     """Return the settings for training from scratch, if that is asked for."""
     if config.transfer != "scratch":
         return config
@@ -28,7 +88,7 @@ def with_transfer(config: Config) -> Config:
     return config.model_copy(update={"model": config.model.model_copy(update={"weights": "none"})})
 
 
-def with_absolute_paths(config: Config, data: str | Path | None) -> Config:
+def _with_absolute_paths(config: Config, data: str | Path | None) -> Config:
     """Return the settings with `data` as source, absolute paths and the backbone's own spelling of its name.
 
     So the saved config works from anywhere.
@@ -49,27 +109,6 @@ def with_absolute_paths(config: Config, data: str | Path | None) -> Config:
             "model": config.model.model_copy(update={"backbone": backbone, "weights": weights}),
         }
     )
-
-
-def with_kept_exclusions(config: Config, run: RunFolder, final: Path) -> Config:
-    """Return the settings with a copy of `data.exclude` in the run: the user will go on editing the table.
-
-    Args:
-        config: With absolute paths.
-        run: What is being written.
-        final: Where it will be.
-    """
-    if not config.data.exclude:
-        return config
-    table = effective_table(Path(config.data.exclude), multilabel=config.data.task == "multilabel")
-    write_text(run.exclude_file, table)
-    kept = str((final / run.exclude_file.name).absolute())
-    return config.model_copy(update={"data": config.data.model_copy(update={"exclude": kept})})
-
-
-def run_name(config: Config) -> str:
-    """Return a name made of the data's and the backbone's, for runs that the user did not name."""
-    return f"{_plain(Path(str(config.data.source)).name)}-{_plain(config.model.backbone)}"
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ def compile_model(spec: TrainSpec, size: BatchSize, steps: int) -> None:
         size: Of a batch.
         steps: Batches per epoch.
     """
-    multilabel = spec.config.data.task == "multilabel"
+    multilabel = spec.task == "multilabel"
     loss = keras.losses.BinaryCrossentropy if multilabel else keras.losses.CategoricalCrossentropy
     together = _steps_together(steps) if spec.short_steps and spec.device.replicas == 1 else 1
     spec.model.compile(

@@ -13,25 +13,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tl_keras.config.schema import Config, PhaseConfig
+from tl_keras.config.schema import PhaseConfig
 from tl_keras.core.console import say, warn
 from tl_keras.core.files import remove, write_text
 from tl_keras.core.types import SINGLE_SHARD
 from tl_keras.data.batches import (
     evaluation_batches,
-    steps_per_epoch,
-    training_batches,
 )
-from tl_keras.data.class_weights import class_weights
 from tl_keras.distributed.collectives import digest_of, require_same_images
 from tl_keras.errors import (
     ConfigError,
-    DataError,
     MissingExtra,
     TrainingError,
 )
 from tl_keras.training.callbacks.checkpoint import Checkpoint
 from tl_keras.training.callbacks.checkpoint_state import (
+    TrainingIdentity,
     TrainingState,
     broadcast_state,
     get_values,
@@ -53,9 +50,7 @@ from tl_keras.training.spec import (
 )
 
 
-def train_phase(
-    spec: TrainSpec, folder: Path, *, resumable: bool = True, at_most: float = math.inf
-) -> PhaseResult:
+def train(spec: TrainSpec, folder: Path, *, resumable: bool = True, at_most: float = math.inf) -> PhaseResult:
     """Train what is trainable in the spec's model, in place.
 
     Afterwards it has the weights of the best epoch by `phase.monitor`; `folder` holds `history.csv` and
@@ -65,7 +60,7 @@ def train_phase(
     Args:
         spec: What to train on what.
         folder: Where the phase's files go.
-        resumable: Write checkpoints into `folder`, and go on from the newest one there.
+        resumable: Write checkpoints into `folder`, and resume from the latest one there.
         at_most: Seconds after the first batch, after which the training ends with the batch.
 
     Raises:
@@ -74,24 +69,24 @@ def train_phase(
         KeyboardInterrupt: Ctrl-C; with `resumable` after a checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    phase = spec.phase
-    if phase.batch_size == "auto" and spec.device.shard != SINGLE_SHARD:
+    automatic = spec.phase.batch_size == "auto"
+    if automatic and spec.device.shard != SINGLE_SHARD:
         raise ConfigError("batch_size: auto is for a single process: one worker cannot halve it for all.")
     require_same_images(spec.hashes)
     state = broadcast_state(latest(folder / "checkpoints")) if resumable else None
-    size = BatchSize(phase.images_per_step, phase.accumulate)
+    size = BatchSize(spec.phase.images_per_step, spec.phase.accumulate)
     if state is not None:
-        size = BatchSize(state.images_per_step, state.accumulate)
-    begun_with = get_values(spec.model.variables) if phase.batch_size == "auto" else []
+        size = BatchSize(state.identity.images_per_step, state.identity.accumulate)
+    first_values = get_values(spec.model.variables) if automatic else []
     while True:
         try:
             return Trainer(spec, size, folder, state, resumable=resumable, at_most=at_most).run()
         except tf.errors.ResourceExhaustedError:
-            if phase.batch_size != "auto" or size.images <= spec.device.replicas or state is not None:
+            if not automatic or size.images <= spec.device.replicas or state is not None:
                 raise  # what has been trained with this size is not thrown away
             size = size.halved()
             warn(f"out of memory: now {size.images} images per step, {size.accumulate} steps per update")
-            set_values(spec.model.variables, begun_with)
+            set_values(spec.model.variables, first_values)
             remove(folder / "checkpoints")
 
 
@@ -111,42 +106,37 @@ class Trainer:
         self._spec = spec
         self._size = size
         self._folder = folder
-        self._steps = steps_per_epoch(len(spec.train), size.images, spec.device.replicas)
-        if not self._steps:
-            found = len(spec.train)
-            raise DataError(f"{found} training images are too few for {spec.device.replicas} replicas.")
-        fewest = self._steps * min(stage.epochs for stage in spec.all_stages)
-        if fewest < size.accumulate:
-            raise ConfigError(
-                f"accumulate: {size.accumulate} steps make an update, and there are only {fewest}: nothing "
-                "would be learnt. Lower it, or train for more epochs."
-            )
-        epochs = None if math.isfinite(at_most) else spec.epochs
+        self._steps = spec.steps_per_epoch(size.images)
+        _require_an_update(spec, size, self._steps)
         self._best = EarlyStopping(spec.phase)
         self._history = History(folder / "history.csv")
-        self._reporter = Progress(epochs, self._steps, chance_loss(spec), spec.phase.learning_rate)
-        images_per_update = size.images * size.accumulate
-        watched = [*schedule_callbacks(spec.phase, images_per_update=images_per_update), self._best]
+        epochs = None if math.isfinite(at_most) else spec.epochs
+        self._progress = Progress(epochs, self._steps, spec.chance_loss, spec.phase.learning_rate)
+        schedule = schedule_callbacks(spec.phase, images_per_update=size.images * size.accumulate)
+        self._checkpoint = self._checkpoint_of(state, [*schedule, self._best]) if resumable else None
         self._callbacks = [
-            *watched[:-1], *_averaging(spec.phase), self._best, TimeLimit(at_most),
-            *_tensorboard(spec.config, folder), self._history, self._reporter,
-        ]  # fmt: skip
-        self._checkpoint = None
-        if resumable:
+            *schedule, *_averaging(spec.phase), self._best, TimeLimit(at_most), *_tensorboard(spec, folder),
+            self._history, self._progress,
             # Last, so that it takes what the others have become, and sets them again after their own start.
-            self._checkpoint = Checkpoint(
-                folder / "checkpoints",
-                state,
-                minutes=spec.config.runtime.checkpoint_minutes,
-                precision=spec.device.precision,
-                steps=self._steps,
-                images=digest_of(spec.hashes),
-                images_per_step=size.images,
-                accumulate=size.accumulate,
-                history=self._history,
-                watched=watched,
-            )
-            self._callbacks.append(self._checkpoint)
+            *([self._checkpoint] if self._checkpoint else []),
+        ]  # fmt: skip
+
+    def _checkpoint_of(self, state: TrainingState | None, watched: list[Any]) -> Checkpoint:
+        identity = TrainingIdentity(
+            precision=self._spec.device.precision,
+            images=digest_of(self._spec.hashes),
+            steps=self._steps,
+            images_per_step=self._size.images,
+            accumulate=self._size.accumulate,
+        )
+        return Checkpoint(
+            self._folder / "checkpoints",
+            identity,
+            state,
+            minutes=self._spec.checkpoint_minutes,
+            history=self._history,
+            watched=watched,
+        )
 
     def run(self) -> PhaseResult:
         """Train all stages."""
@@ -156,7 +146,7 @@ class Trainer:
         try:
             for stage in self._spec.all_stages:
                 last = first + stage.epochs
-                if epoch < last and not self._reporter.failure:
+                if epoch < last and not self._progress.failure:
                     self._train(stage, max(first, epoch), last)
                 first = last
         except tf.errors.ResourceExhaustedError:
@@ -164,7 +154,7 @@ class Trainer:
         except tf.errors.OpError as error:
             raise (self._spec.train.failure or self._spec.val.failure or error) from error
         finally:
-            self._reporter.close()
+            self._progress.close()
             if self._checkpoint:
                 self._checkpoint.close()
         return self._result(self._checkpoint.seconds if self._checkpoint else time.monotonic() - started)
@@ -183,19 +173,9 @@ class Trainer:
                 carry_over(before, model.optimizer)
         sample = device.distributed(validation.take(1))
         batch = self._checkpoint.prepare(model, sample) if self._checkpoint else 0
-        batches = training_batches(
-            spec.train,
-            spec.config.augment,
-            batch_size=self._size.images,
-            epochs=last,
-            seed=spec.config.runtime.seed,
-            sampling=spec.config.data.sampling,
-            class_weights=class_weights(spec.train, spec.phase),
-            replicas=device.replicas,
-            shard=device.shard,
-            # One batch stays when all are done: Keras looks at one before it starts.
-            start=min(epoch * self._steps + batch, last * self._steps - 1),
-        )
+        # One batch stays when all are done: Keras looks at one before it starts.
+        start = min(epoch * self._steps + batch, last * self._steps - 1)
+        batches = spec.batches(self._size.images, last, start)
         model.fit(
             device.distributed(batches),
             epochs=last,
@@ -208,7 +188,7 @@ class Trainer:
         )
 
     def _result(self, seconds: float) -> PhaseResult:
-        rows, failure = self._history.rows, self._reporter.failure
+        rows, failure = self._history.rows, self._progress.failure
         if not self._best.best_weights:
             raise TrainingError(
                 failure or "The loss on val is no finite number. Try a lower --learning-rate."
@@ -233,9 +213,18 @@ class Trainer:
         return result
 
 
-def chance_loss(spec: TrainSpec) -> float:
-    """Return the loss of a model that thinks all answers equally probable."""
-    return math.log(2 if spec.config.data.task == "multilabel" else max(2, len(spec.train.classes)))
+def _require_an_update(spec: TrainSpec, size: BatchSize, steps: int) -> None:
+    """Refuse to accumulate over more steps than there are.
+
+    Raises:
+        ConfigError: There would be no update of the weights.
+    """
+    fewest = steps * min(stage.epochs for stage in spec.all_stages)
+    if fewest < size.accumulate:
+        raise ConfigError(
+            f"accumulate: {size.accumulate} steps make an update, and there are only {fewest}: nothing "
+            "would be learned. Lower it, or train for more epochs."
+        )
 
 
 def _averaging(phase: PhaseConfig) -> list[Any]:
@@ -243,8 +232,8 @@ def _averaging(phase: PhaseConfig) -> list[Any]:
     return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if phase.ema else []
 
 
-def _tensorboard(config: Config, folder: Path) -> list[Any]:
-    if not config.runtime.tensorboard:
+def _tensorboard(spec: TrainSpec, folder: Path) -> list[Any]:
+    if not spec.tensorboard:
         return []
     if importlib.util.find_spec("tensorboard") is None:
         raise MissingExtra("runtime.tensorboard", "tensorboard")

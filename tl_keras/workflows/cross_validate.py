@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from tl_keras.distributed.devices import require_one_process
 from tl_keras.errors import ConfigError, TlkError
 from tl_keras.evaluation.folds import FoldsSummary, summarize
 from tl_keras.evaluation.record import EvaluationRecord
-from tl_keras.models.source_model import with_source
 from tl_keras.runs.dataset import read_examples
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder
-from tl_keras.runs.lock import NameTaken, claim, locked
-from tl_keras.runs.settings import run_name, with_absolute_paths
+from tl_keras.runs.folds import claimed_folds
+from tl_keras.runs.settings import resolve
 from tl_keras.workflows.fit import fit
 
 
@@ -72,22 +70,27 @@ def cross_validate(
         TlkError: A fold failed, and says so; those that were done before stay.
         ConfigError: Fewer than two folds, or the source brings its own splits, which are never changed.
         NameTaken: A run of one of the names exists; nothing has been trained then.
-        KeyboardInterrupt: Ctrl-C; the folds that were done stay.
+        KeyboardInterrupt: Ctrl-C; the folds that were done stay, and the same call does the others.
     """
     if folds < 2:
         raise ConfigError(f"Cross-validation needs at least 2 folds, found {folds}.")
-    config = with_absolute_paths(with_source(config or Config()), data)
+    config = resolve(config or Config(), data)
     require_one_process(config.runtime, "Cross-validation")
     _require_no_splits(config)
     done: list[tuple[Path, EvaluationRecord]] = []
-    with _names(Path(runs_dir), name, run_name(config), folds, overwrite=overwrite) as names:
-        for fold, run in enumerate(names, 1):
-            with _telling_which(fold, done, names):
-                made = fit(
-                    config=_of_fold(config, folds, fold), name=run, runs_dir=runs_dir, overwrite=overwrite
-                )
-            done.append((made.run, made.report))
-            say(f"fold {fold} of {folds}: {made.report.headline()}")
+    with claimed_folds(Path(runs_dir), name, config, folds, overwrite=overwrite) as claimed:
+        for fold, run in enumerate(claimed.runs, 1):
+            if claimed.is_done(run):
+                record = run.evaluation()
+            else:
+                with _telling_which(fold, folds, done):
+                    settings = _of_fold(config, folds, fold)
+                    record = fit(
+                        config=settings, name=run.name, runs_dir=runs_dir, overwrite=overwrite
+                    ).report
+                claimed.note_done(run)
+            done.append((run.path, record))
+            say(f"fold {fold} of {folds}: {record.headline()}")
     runs, reports = zip(*done, strict=True)
     again = sum(report.evaluation.images for report in reports) - _used(runs[0])
     if again > 0:
@@ -121,47 +124,18 @@ def _require_no_splits(config: Config) -> None:
 
 
 @contextmanager
-def _names(
-    runs_dir: Path, name: str | None, wish: str, folds: int, *, overwrite: bool
-) -> Iterator[list[str]]:
-    """Yield the names of the runs, all of which can be written; meanwhile no other cross-validation has them.
-
-    Raises:
-        NameTaken: One of them is taken, and the name was the user's; otherwise a number is added.
-    """
-    for number in itertools.count(1):
-        base = name or (wish if number == 1 else f"{wish}-{number}")
-        names = [f"{base}-{fold}-of-{folds}" for fold in range(1, folds + 1)]
-        with ExitStack() as stack:
-            try:
-                _require_free(runs_dir, names, overwrite=overwrite)
-                stack.enter_context(locked(runs_dir / f"{base}-of-{folds}"))
-            except NameTaken:
-                if name:
-                    raise
-                continue
-            yield names
-            return
-
-
-def _require_free(runs_dir: Path, names: list[str], *, overwrite: bool) -> None:
-    """Look at all names before the first fold is trained; `fit` then takes them one by one."""
-    with ExitStack() as stack:
-        for name in names:
-            claim(stack, runs_dir, name, exact=True, overwrite=overwrite)
-
-
-@contextmanager
-def _telling_which(fold: int, done: list[tuple[Path, EvaluationRecord]], names: list[str]) -> Iterator[None]:
+def _telling_which(fold: int, folds: int, done: list[tuple[Path, EvaluationRecord]]) -> Iterator[None]:
     """Say in which fold something went wrong, and what stays."""
-    which = f"fold {fold} of {len(names)}"
+    which = f"fold {fold} of {folds}"
     runs = ", ".join(run.name for run, _ in done)
     stay = f"\nThe folds before it are done, and stay: {runs}." if done else ""
     try:
         yield
     except KeyboardInterrupt as error:
-        rest = str(error).removeprefix("Interrupted; ") or "nothing half-written was left."
-        raise KeyboardInterrupt(f"Interrupted in {which}; {rest}{stay}") from error
+        resume = (
+            "; resume with the same command." if done or str(error) else "; nothing half-written was left."
+        )
+        raise KeyboardInterrupt(f"Interrupted in {which}{resume}{stay}") from error
     except TlkError as error:
         # The kind of error stays what it is.
         error.args = (f"In {which}: {error}{stay}",)

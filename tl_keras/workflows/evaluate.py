@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tl_keras.data.listing import absolute
 from tl_keras.evaluation.record import EvaluationRecord
-from tl_keras.runs.external_images import model_outputs, read_external_images
+from tl_keras.runs.external_images import evaluated_part, read_external_images
 from tl_keras.runs.folder import find_run
 from tl_keras.runs.lock import locked
+from tl_keras.runs.measure import measure_model, write_evaluation
 from tl_keras.runs.run import Run, open_run
 
 
@@ -33,21 +36,25 @@ def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | No
     Raises:
         TlkError: The run is unfinished, images are missing, or `data` has classes the model does not know.
     """
-    with locked(find_run(Path(run)).folder):
-        stored, classifier = open_run(run)
-        name = split or ("all" if data else stored.prepared.reported_split)
-        wanted = read_external_images(stored, str(data), split) if data else stored.images(name)
-        model, loader = model_outputs(stored, classifier, wanted, others=data)
+    with locked(find_run(Path(run)).path):
+        opened, classifier = open_run(run)
+        name = split or ("all" if data else opened.dataset.reported_split)
+        wanted = read_external_images(opened, str(data), split) if data else opened.examples(name)
+        model, loader = evaluated_part(opened, classifier, wanted, others=data)
         with loader:
-            report, outputs = stored.report(model, loader, name, data=str(data) if data else None)
-            folder = _folder(stored, name, data)
-            stored.write_report(folder, report, loader, outputs)
+            source = str(data) if data else None
+            report, outputs = measure_model(opened, model, loader, name, data=source)
+            folder = _folder(opened, name, source)
+            write_evaluation(opened, folder, report, loader, outputs)
     return EvaluateResult(report, folder)
 
 
-def _folder(stored: Run, split: str, data: str | Path | None) -> Path:
-    """Return the run's own folder for its reported images, else one below `evaluations/`."""
-    if data is None and split == stored.prepared.reported_split:
-        return stored.run.folder
-    what = split if data is None else f"{Path(data).name}-{split}"
-    return stored.run.folder / "evaluations" / what
+def _folder(run: Run, split: str, data: str | None) -> Path:
+    """Return the run's own folder for its reported images, else one below `evaluations/`, per source."""
+    if data is None and split == run.dataset.reported_split:
+        return run.folder.path
+    evaluations = run.folder.path / "evaluations"
+    if data is None:
+        return evaluations / split
+    digest = hashlib.sha256(str(absolute(data)).encode()).hexdigest()[:8]
+    return evaluations / f"{Path(data).name}-{split}-{digest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tl_keras.core.console import say
+from tl_keras.core.files import recover
 from tl_keras.data.loaders import ImageLoader
 from tl_keras.errors import ConfigError
 from tl_keras.exporting.certificate import (
@@ -23,6 +25,7 @@ from tl_keras.exporting.destination import (
     Format,
     file_name,
     megabytes,
+    published,
     resolve_destination,
 )
 from tl_keras.exporting.onnx import export_onnx
@@ -30,6 +33,7 @@ from tl_keras.exporting.saved_model import export_saved_model
 from tl_keras.exporting.tflite import Quantize, export_tflite
 from tl_keras.inference.open import open_model
 from tl_keras.models.classifier import as_float32
+from tl_keras.runs.lock import locked
 from tl_keras.runs.run import Run, open_run
 
 CALIBRATION_IMAGES = 100
@@ -57,7 +61,7 @@ class ExportResult:
 def export(
     run: str | Path, *, format: Format, quantize: Quantize = "none", output: str | Path | None = None
 ) -> ExportResult:
-    """Export a run's model and compare the file with the model on up to 500 val images.
+    """Export a run's model, and compare the file with the model on up to 500 val images before it appears.
 
     Args:
         run: A finished run's folder.
@@ -72,30 +76,39 @@ def export(
     if quantize != "none" and format != "tflite":
         raise ConfigError(f"--quantize {quantize} is for --format tflite; {format} keeps float32 weights.")
     destination = resolve_destination(Path(output), format, quantize) if output else None
-    stored, classifier = open_run(run)
+    opened, classifier = open_run(run)
     classifier = as_float32(classifier)
-    destination = destination or stored.run.exports_dir / file_name(format, quantize)
-    started = time.monotonic()
+    destination = destination or opened.folder.exports_dir / file_name(format, quantize)
     say(f"exporting to {destination}")
-    _convert(stored, classifier, format, quantize, destination)
-    seconds = time.monotonic() - started
-    with stored.loader("val") as val:
-        found = compare(
-            classifier, open_model(destination), val, stored.info.task, stored.config.runtime.seed
-        )
+    with opened.image_loader("val") as val, _alone(destination, opened), published(destination) as aside:
+        started = time.monotonic()
+        _convert(opened, classifier, format, quantize, aside)
+        seconds = time.monotonic() - started
+        found = compare(classifier, open_model(aside), val, opened.info.task, opened.config.runtime.seed)
     return ExportResult(destination, megabytes(destination), seconds, found, quantize)
 
 
-def _convert(stored: Run, classifier: Any, format: Format, quantize: Quantize, destination: Path) -> None:
+@contextmanager
+def _alone(destination: Path, run: Run) -> Iterator[None]:
+    """Clear up what a killed export left in the run's own folder, while no other one writes there."""
+    if destination.parent != run.folder.exports_dir:
+        yield
+        return
+    with locked(destination):
+        recover(destination)
+        yield
+
+
+def _convert(run: Run, classifier: Any, format: Format, quantize: Quantize, destination: Path) -> None:
     if format == "saved_model":
-        export_saved_model(classifier, stored.info, destination)
+        export_saved_model(classifier, run.info, destination)
     elif format == "onnx":
-        export_onnx(classifier, stored.info, destination)
+        export_onnx(classifier, run.info, destination)
     else:
-        with stored.loader("train") as train:
-            wanted = quantize in ("int8", "dynamic")
-            images = _calibration(train, stored.config.runtime.seed) if wanted else None
-            export_tflite(classifier, stored.info, destination, quantize=quantize, calibration=images)
+        with run.image_loader("train") as train:
+            calibrated = quantize in ("int8", "dynamic")
+            images = _calibration(train, run.config.runtime.seed) if calibrated else None
+            export_tflite(classifier, run.info, destination, quantize=quantize, calibration=images)
 
 
 def _calibration(train: ImageLoader, seed: int) -> Iterator[npt.NDArray[np.uint8]]:

@@ -24,11 +24,11 @@ from tl_keras.inspection.checks import (
     file_findings,
     worst_first,
 )
-from tl_keras.inspection.copies import examined_and_compared, with_groups
+from tl_keras.inspection.copies import examine_and_compare, with_groups
 from tl_keras.inspection.result import Inspection
 from tl_keras.inspection.sheet import SUFFIXES, save_sheet
 from tl_keras.models.backbones import find
-from tl_keras.runs.dataset import say_where_missing
+from tl_keras.runs.dataset_messages import say_where_missing
 
 ISSUES_FILE = Path("issues.csv")
 
@@ -92,7 +92,7 @@ def inspect(
 def _inspected(config: Config, labels: bool) -> Inspection:
     name = str(config.data.source)
     source = read_source(config.data, for_training=False)
-    examined, copies = examined_and_compared(source.examples, config)
+    examined, copies = examine_and_compare(source.examples, config)
     say_where_missing(examined.examples, config.data)
     grouped = with_groups(examined.examples, copies)
     used = [example for example in grouped if not example.is_excluded]

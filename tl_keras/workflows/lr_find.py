@@ -85,15 +85,15 @@ def lr_find(
     folder = Path(output) if output is not None else Path(run) / "lr_find"
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"Expected --output to be a folder; {folder} is a file.")
-    stored = find_run(Path(run))
-    with locked(stored.folder):
-        points = lr_points(stored.folder, config or stored.config(), exponential_rates(low, high, steps))
+    found = find_run(Path(run))
+    with locked(found.path):
+        points = lr_points(found.path, config or found.config(), exponential_rates(low, high, steps))
         suggestion = suggest(points)
-        done = LrFindResult(stored.folder, points, suggestion, folder / "lr.csv", folder / "lr.png")
+        done = LrFindResult(found.path, points, suggestion, folder / "lr.csv", folder / "lr.png")
         write_text(done.table, _csv(points))
         save_lr_curve(
             done.picture,
-            stored.folder.absolute().name,
+            found.path.absolute().name,
             [point.rate for point in points],
             [point.loss for point in points],
             [point.smoothed for point in points],

@@ -48,7 +48,7 @@ def _summary(run: RunFolder) -> RunSummary:
     try:
         report = EvaluationRecord.from_dict(json.loads(run.metrics_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
-        problem = f"metrics.json is missing or damaged: tlk evaluate {run.folder}"
+        problem = f"metrics.json is missing or damaged: tlk evaluate {run.path}"
         return RunSummary(run.name, made, problem=problem)
     return RunSummary(
         name=run.name,

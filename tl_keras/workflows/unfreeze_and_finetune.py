@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
-
 from tl_keras.config.schema import Config
-from tl_keras.distributed.devices import plan_devices
 from tl_keras.phases.finetune import FinetuneResult, finetune
 from tl_keras.runs.folder import find_run
-from tl_keras.runs.worker_copies import own_run
+from tl_keras.runs.new_run import changed_run
 
 
 def unfreeze_and_finetune(
@@ -18,18 +15,18 @@ def unfreeze_and_finetune(
 ) -> FinetuneResult:
     """Unfreeze part of a run's backbone and train on at a low rate, BatchNorm in inference mode.
 
-    What the part that stays frozen makes of each image (and of its views) is computed once, and only the
-    upper part is trained on that. Without augmentation this is the same training, to rounding, as with whole
+    The activations of the part that stays frozen are computed once per image (and view), and only the upper
+    part is trained on them. Without augmentation this is the same training, to rounding, as with whole
     images. MixUp and CutMix, `features: off` or a full disk make it whole images in every epoch.
 
     The model of the run is replaced only when val says that it became better; everything of the phase
-    is kept in `phases/N-finetune` either way. Stopped, the same call goes on from the last checkpoint.
+    is kept in `phases/N-finetune` either way. Interrupted, the same call resumes from the last checkpoint.
 
     Args:
         run: A finished run's folder.
         config: All settings; finetune, augment and runtime may differ from the run's. None for the run's own.
             The precision stays that of the run.
-        overwrite: Give up an unfinished fine-tuning that was begun with other settings.
+        overwrite: Give up an unfinished fine-tuning that was started with other settings.
 
     Raises:
         TlkError: The run, its images or the settings are not as needed; the run stays as it was.
@@ -37,7 +34,5 @@ def unfreeze_and_finetune(
         KeyboardInterrupt: Ctrl-C, after a checkpoint.
     """
     config = config or find_run(Path(run)).config()
-    keras.utils.set_random_seed(config.runtime.seed)
-    device = plan_devices(config.runtime)
-    with own_run(Path(run)) as folder:
+    with changed_run(run, config) as (folder, device):
         return finetune(folder, config, device, overwrite=overwrite)

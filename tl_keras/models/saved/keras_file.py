@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,27 @@ from tl_keras.models.saved.kind import damaged
 
 
 def save_classifier(classifier: Any, info: ModelInfo, destination: Path) -> None:
-    """Write a `.keras` file, without optimizer state, with the class names inside.
+    """Write a `.keras` file with the class names inside, which Keras opens where tl_keras is not installed.
+
+    So it is not compiled: its optimizer and metrics would be ours.
 
     Raises:
         RunError: It cannot be written there.
     """
     with atomic_write(destination) as aside:
-        classifier.save(aside, include_optimizer=False)
+        with _not_compiled(classifier):
+            classifier.save(aside, include_optimizer=False)
         embed(aside, info)
+
+
+@contextmanager
+def _not_compiled(model: Any) -> Iterator[None]:
+    """Let Keras leave a model's optimizer, loss and metrics out of what it saves."""
+    compiled, model.compiled = model.compiled, False
+    try:
+        yield
+    finally:
+        model.compiled = compiled
 
 
 def load_keras(path: Path) -> Any:

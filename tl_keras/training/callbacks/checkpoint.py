@@ -1,4 +1,4 @@
-"""Everything that a phase needs to go on as if it had never been stopped."""
+"""Everything that a phase needs to resume as if it had never been stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ import keras
 from tl_keras.core.console import say
 from tl_keras.distributed.collectives import any_of_workers, is_chief
 from tl_keras.errors import RunError
-from tl_keras.training.callbacks.checkpoint_state import TrainingState, get_values, set_values, write
+from tl_keras.training.callbacks.checkpoint_state import (
+    TrainingIdentity,
+    TrainingState,
+    get_values,
+    save,
+    set_values,
+)
 from tl_keras.training.callbacks.history import History
 
 SCALARS = ("best", "best_epoch", "stopped_epoch", "wait", "cooldown_counter")
@@ -24,7 +30,7 @@ LEAST_SECONDS = 1.0
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes the state at the start of every epoch and every few minutes; goes on from the newest one.
+    """Writes the state at the start of every epoch and every few minutes; resumes from the latest one.
 
     Keras's BackupAndRestore keeps only the epoch: not the position in it, nor what other callbacks remember.
     Put it last in the list of callbacks: it takes what they have become, and sets them again after their own
@@ -35,13 +41,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: Where the checkpoints lie.
-        state: What to go on from; None to begin.
+        identity: Of this training; a checkpoint of another one is refused.
+        state: What to resume from; None to start.
         minutes: Time between two of them within an epoch.
-        precision: Keras dtype policy; a checkpoint of another is refused.
-        steps: Steps per epoch; so is one of another number.
-        images: A hash of the images; so is one of others.
-        images_per_step: Over all replicas.
-        accumulate: Steps per update of the weights.
         history: The epochs so far.
         watched: Callbacks with a state.
     """
@@ -49,25 +51,17 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
+        identity: TrainingIdentity,
         state: TrainingState | None,
         *,
         minutes: float,
-        precision: str,
-        steps: int,
-        images: str,
-        images_per_step: int,
-        accumulate: int,
         history: History,
         watched: Sequence[Any],
     ) -> None:
         super().__init__()
         self._folder = folder
+        self._identity = identity
         self._interval = minutes * 60
-        self._precision = precision
-        self._steps = steps
-        self._images = images
-        self._images_per_step = images_per_step
-        self._accumulate = accumulate
         self._history = history
         self._watched = watched
         self._state = state
@@ -80,7 +74,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def position(self) -> tuple[int, int]:
-        """The epoch to go on with, from 0, and how many of its batches are done."""
+        """The epoch to resume in, from 0, and how many of its batches are done."""
         return (self._state.epoch, self._state.batch) if self._state else (0, 0)
 
     @property
@@ -110,7 +104,7 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         self._require_same(self._state, model)
         epoch, batch = self.position
-        say(f"going on after an interruption: epoch {epoch + 1}, batch {batch + 1}")
+        say(f"resuming after an interruption: epoch {epoch + 1}, batch {batch + 1}")
         set_values(model.variables, self._state.arrays["model"])
         set_values(model.optimizer.variables, self._state.arrays["optimizer"])
         self._history.rows = list(self._state.rows)
@@ -159,11 +153,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _save(self, batch: int) -> None:
         state = TrainingState(
-            precision=self._precision,
-            steps=self._steps,
-            images=self._images,
-            images_per_step=self._images_per_step,
-            accumulate=self._accumulate,
+            identity=self._identity,
             epoch=self._epoch,
             batch=batch,
             seconds=self.seconds,
@@ -177,33 +167,34 @@ class Checkpoint(keras.callbacks.Callback):
             },
         )
         if is_chief():
-            write(self._folder, state)
+            save(self._folder, state)
         self._saved = time.monotonic()
         if self._interrupted:
             raise KeyboardInterrupt
 
     def _require_same(self, state: TrainingState, model: Any) -> None:
-        if state.images != self._images:
+        before, now = state.identity, self._identity
+        if before.images != now.images:
             raise RunError(
-                "The images have changed since this training was begun.\n"
-                "Bring back what there was, or begin anew with --overwrite."
+                "The images have changed since this training started.\n"
+                "Bring back what there was, or restart with --overwrite."
             )
         if [array.shape for array in state.arrays["model"]] != [tuple(v.shape) for v in model.variables]:
             raise RunError(
-                "This training was begun on stored features and would go on on whole images, or the other "
+                "This training started on stored features and would resume on whole images, or the other "
                 "way round: the room for features has changed.\n"
-                "Make it what it was (see: tlk cache), or begin anew with --overwrite."
+                "Make it what it was (see: tlk cache), or restart with --overwrite."
             )
-        if state.precision != self._precision:
+        if before.precision != now.precision:
             raise RunError(
-                f"This run was begun in {state.precision}; here it would go on in {self._precision}.\n"
-                "Go on where it was begun, or set runtime.precision and begin anew with --overwrite."
+                f"This run started in {before.precision}; here it would resume in {now.precision}.\n"
+                "Resume where it started, or set runtime.precision and restart with --overwrite."
             )
-        if state.steps != self._steps:
+        if before.steps != now.steps:
             raise RunError(
-                f"This run was begun with {state.steps} steps per epoch; over as many replicas as here there "
-                f"are {self._steps}, since all need the same number of images.\n"
-                "Go on with as many replicas as it was begun with, or begin anew with --overwrite."
+                f"This run started with {before.steps} steps per epoch; over as many replicas as here there "
+                f"are {now.steps}, since all need the same number of images.\n"
+                "Resume with as many replicas as before, or restart with --overwrite."
             )
 
     def _listen(self) -> None:

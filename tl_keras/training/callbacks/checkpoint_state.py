@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,19 @@ from tl_keras.distributed.collectives import broadcast
 from tl_keras.errors import RunError
 
 CHECKPOINTS_KEPT = 2
+NOT_PLAIN = ("identity", "arrays")
 
 
-@dataclass(slots=True)
-class TrainingState:
-    """The values of a checkpoint.
+@dataclass(frozen=True, slots=True)
+class TrainingIdentity:
+    """What a checkpoint must have in common with the training that resumes from it.
 
     Attributes:
-        precision: Keras dtype policy it was trained in.
+        precision: Keras dtype policy.
         images: A hash of the images trained on and judged by.
         steps: Steps per epoch.
         images_per_step: Over all replicas.
         accumulate: Steps per update of the weights.
-        epoch: The epoch to go on with, from 0.
-        batch: Batches of that epoch that are done.
-        seconds: Training time so far.
-        rows: The history of the epochs before.
-        callbacks: Per watched callback, what it remembers.
-        arrays: Weights of the model, of its optimizer, sums of its metrics, and the best weights so far.
     """
 
     precision: str
@@ -44,6 +39,23 @@ class TrainingState:
     steps: int
     images_per_step: int
     accumulate: int
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """The values of a checkpoint.
+
+    Attributes:
+        identity: What it was trained on, and how.
+        epoch: The epoch to resume in, from 0.
+        batch: Batches of that epoch that are done.
+        seconds: Training time so far.
+        rows: The history of the epochs before.
+        callbacks: Per watched callback, what it remembers.
+        arrays: Weights of the model, of its optimizer, sums of its metrics, and the best weights so far.
+    """
+
+    identity: TrainingIdentity
     epoch: int
     batch: int
     seconds: float
@@ -66,7 +78,7 @@ def latest(folder: Path) -> TrainingState | None:
             raise RunError(f"The checkpoint {file} cannot be read: {error.strerror or error}.") from error
         except TypeError as error:
             raise RunError(
-                f"Another version of tl_keras wrote {file}: go on with that, or begin anew with --overwrite."
+                f"Another version of tl_keras wrote {file}: resume with that, or restart with --overwrite."
             ) from error
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             warn(f"the checkpoint {file} is damaged: it is removed.")
@@ -83,7 +95,7 @@ def broadcast_state(state: TrainingState | None) -> TrainingState | None:
     return _unpacked(dict(zip(names.tolist(), arrays, strict=True))) if arrays else None
 
 
-def write(folder: Path, state: TrainingState) -> None:
+def save(folder: Path, state: TrainingState) -> None:
     """Write a checkpoint, safe against a loss of power, and remove all but the last two.
 
     Raises:
@@ -117,8 +129,8 @@ def _read(file: Path) -> TrainingState:
 
 
 def _packed(state: TrainingState) -> dict[str, np.ndarray]:
-    header = {item.name: getattr(state, item.name) for item in fields(state) if item.name != "arrays"}
-    content = {"header": np.array(json.dumps(header))}
+    plain = {item.name: getattr(state, item.name) for item in fields(state) if item.name not in NOT_PLAIN}
+    content = {"header": np.array(json.dumps(asdict(state.identity) | plain))}
     for name, group in state.arrays.items():
         content |= {f"{name}/{index}": array for index, array in enumerate(group)}
     return content
@@ -129,4 +141,6 @@ def _unpacked(content: dict[str, np.ndarray]) -> TrainingState:
     for key, array in content.items():
         if key != "header":
             groups[key.partition("/")[0]].append(array)
-    return TrainingState(**json.loads(str(content["header"])), arrays=groups)
+    header = json.loads(str(content["header"]))
+    identity = TrainingIdentity(**{item.name: header.pop(item.name) for item in fields(TrainingIdentity)})
+    return TrainingState(identity, **header, arrays=groups)

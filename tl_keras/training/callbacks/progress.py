@@ -12,7 +12,7 @@ import keras
 from tl_keras.core.console import progress, say
 
 EXPLODED = 3
-"""Losses of so many times that of knowing nothing, and growing, will not come down."""
+"""A loss of so many times the chance level, and growing, will not come down."""
 LINE_SECONDS = 0.5
 """Shorter epochs have no bar, and not each of them a line."""
 
@@ -23,7 +23,7 @@ class Progress(keras.callbacks.Callback):
     Args:
         epochs: Of the whole phase, if that is known.
         steps_per_epoch: Batches of each.
-        of_knowing_nothing: The loss of a model that thinks all answers equally probable.
+        chance_loss: The loss of a model that finds all answers equally probable.
         learning_rate: What the settings say, which the schedule may have changed.
 
     Attributes:
@@ -31,11 +31,11 @@ class Progress(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, epochs: int | None, steps_per_epoch: int, of_knowing_nothing: float, learning_rate: float
+        self, epochs: int | None, steps_per_epoch: int, chance_loss: float, learning_rate: float
     ) -> None:
         super().__init__()
         self.failure = ""
-        self._bound = EXPLODED * of_knowing_nothing
+        self._bound = EXPLODED * chance_loss
         self._learning_rate = learning_rate
         self._val_loss = math.inf  # of the last epoch
         self._of = f"/{epochs}" if epochs else ""

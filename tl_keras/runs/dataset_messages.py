@@ -1,0 +1,73 @@
+"""What is said about the images of a run: what is left out and why, and how many are used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tl_keras.config.schema import DataConfig
+from tl_keras.core.console import escape_control, say, warn
+from tl_keras.core.wording import counted
+from tl_keras.data.example import CONFLICT, COPY, EXCLUDED, LIMITED, SPLITS, Example
+from tl_keras.data.listing import absolute
+from tl_keras.data.missing import missing_hint
+from tl_keras.data.splits import leaked
+
+MAX_LISTED = 10
+CONFLICTING = "are there under several labels"
+
+
+def say_problems(checked: Sequence[Example]) -> None:
+    """List the images that cannot be read, the first ten with their reasons."""
+    _list([example for example in checked if example.is_broken], len(checked), "cannot be read")
+
+
+def say_where_missing(checked: Sequence[Example], config: DataConfig) -> None:
+    """Of files that a manifest names and that are not there, say where they were looked for."""
+    missing = [example.path for example in checked if example.problem == "file not found"]
+    manifest = absolute(str(config.source))
+    if missing and manifest.is_file():
+        warn(missing_hint(missing, manifest.parent))
+
+
+def _list(some: Sequence[Example], of: int, what: str) -> None:
+    if not some:
+        return
+    warn(f"{len(some)} of {of} images {what} and {'is' if len(some) == 1 else 'are'} left out:")
+    for example in some[:MAX_LISTED]:
+        say(f"  {escape_control(example.path)}: {escape_control(example.problem)}")
+    if len(some) > MAX_LISTED:
+        say(f"  ... and {len(some) - MAX_LISTED} more; tlk inspect lists all of them")
+
+
+def say_left_out(examples: Sequence[Example]) -> None:
+    """Say how many of the readable images are left out, and why."""
+    reasons = {EXCLUDED: "excluded by data.exclude", COPY: "exact copies of others", LIMITED: LIMITED}
+    for start, reason in reasons.items():
+        count = sum(example.problem.startswith(start) for example in examples)
+        if count:
+            say(f"{counted(count, 'image')} left out: {reason}")
+
+
+def say_counts(examples: Sequence[Example], classes: int) -> None:
+    used = [example for example in examples if not example.problem]
+    sizes = Counter(example.split for example in used)
+    parts = ", ".join(
+        f"{split} {sizes[split]} ({sizes[split] / len(used):.1%})" for split in SPLITS if sizes[split]
+    )
+    say(f"{len(used)} images in {classes} classes: {parts}")
+    groups = Counter(example.group for example in used if example.group)
+    if groups:
+        say(f"{groups.total()} of them in {counted(len(groups), 'group')} of near-duplicates or by name")
+    copies = leaked(used)
+    if copies:
+        warn(
+            f"of {counted(len(copies), 'image')} of val or test there are copies or relatives in train: "
+            "their figures flatter; tlk evaluate gives the accuracy without them."
+        )
+
+
+def say_conflicts(examples: Sequence[Example]) -> None:
+    """List the images that are left out because they have several labels."""
+    conflicting = [example for example in examples if example.problem.startswith(CONFLICT)]
+    _list(conflicting, len(examples), CONFLICTING)
