@@ -55,7 +55,7 @@ def plain(run: Path, split: str, seed: int, folder: Path) -> float:
     return float(output_of(command)["head_accuracy"])
 
 
-def regression(run: Path, split: str, seed: int) -> float:
+def regression(folder: Path, split: str, seed: int) -> float:
     """Return the accuracy of a logistic regression on the features that the run was trained on."""
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
@@ -64,12 +64,12 @@ def regression(run: Path, split: str, seed: int) -> float:
     from tl_keras.models.classifier import trunk_of
     from tl_keras.runs.run import open_run
 
-    stored, classifier = open_run(run)
-    frozen = frozen_trunk(trunk_of(classifier), stored.config, stored.info.geometry)
+    run, classifier = open_run(folder)
+    cached = frozen_trunk(trunk_of(classifier), run.config, run.info.geometry)
     features, labels = {}, {}
     for name in ("train", split):
-        examples = frozen.check(stored.prepared.split(name))
-        features[name] = frozen.stored.rows(frozen.stored.locate([e.sha256 for e in examples]))
+        examples = cached.check(run.dataset.split(name))
+        features[name] = cached.stored.read(cached.stored.locate([e.sha256 for e in examples]))
         labels[name] = [example.label for example in examples]
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     model = LogisticRegressionCV(Cs=10, cv=folds, max_iter=1000, n_jobs=2)

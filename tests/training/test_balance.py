@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ from tl_keras.distributed.devices import plan_devices
 from tl_keras.errors import ConfigError
 from tl_keras.training.heads.search import _parts, search_head
 from tl_keras.training.spec import TrainSpec
-from tl_keras.training.trainer import train_phase
+from tl_keras.training.trainer import train
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -40,7 +41,10 @@ def learnt(folder: Path, val: Sequence[int], **overrides) -> np.ndarray:
     config = settings(train__learning_rate=0.03, train__epochs=40, train__batch_size=30, **overrides)
     judge = telling_nothing(*val)
     device = plan_devices(config.runtime)
-    train_phase(TrainSpec(model, DATA, judge, config, config.train, device, short_steps=True), folder)
+    train(
+        replace(TrainSpec.from_config(config, config.train, device, model, DATA, judge), short_steps=True),
+        folder,
+    )
     return model(np.zeros((1, 2)))[0].numpy()
 
 

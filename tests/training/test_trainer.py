@@ -17,7 +17,7 @@ from tl_keras.data.loaders import Loader
 from tl_keras.distributed.devices import plan_devices
 from tl_keras.errors import ConfigError, TrainingError
 from tl_keras.training.spec import PhaseResult, TrainSpec
-from tl_keras.training.trainer import train_phase
+from tl_keras.training.trainer import train
 
 CLASSES = ("a", "b")
 
@@ -52,7 +52,7 @@ def trained(
     phase = own(**{"epochs": 3, "schedule": ScheduleConfig(kind="constant"), "optimizer": "sgd", **settings})
     device = plan_devices(RuntimeConfig(strategy="none"))
     rows, val = Rows(at_once), Rows(at_once)
-    result = train_phase(TrainSpec(model, rows, val, Config(), phase, device), folder)
+    result = train(TrainSpec.from_config(Config(), phase, device, model, rows, val), folder)
     return result, model.get_weights()
 
 
