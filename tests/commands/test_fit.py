@@ -110,7 +110,7 @@ def test_a_full_disk_is_explained_and_what_was_trained_can_go_on(tlk, photos, ti
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
     assert "Error: Cannot write" in done.stderr and "Traceback" not in done.stderr
-    assert "go on with: tlk resume" in done.stderr and left_in(tmp_path / "runs") == [".unfinished"]
+    assert "resume with: tlk resume" in done.stderr and left_in(tmp_path / "runs") == [".unfinished"]
     assert tlk("resume", tmp_path / "runs" / "photos-mobilenet").code == 0
 
 

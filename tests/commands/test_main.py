@@ -68,7 +68,7 @@ def test_a_stopped_fit_leaves_what_it_can_go_on_from(photos, tmp_path, tiny_opti
     assert "Traceback" not in rest
     left = [path.name for path in (tmp_path / "runs").iterdir() if path.name != ".locks"]
     assert left == [".unfinished"] and list((tmp_path / "runs" / ".unfinished").rglob("*.npz"))
-    assert sent != signal.SIGINT or "go on with: tlk resume" in rest
+    assert sent != signal.SIGINT or "resume with: tlk resume" in rest
 
 
 def slow_fit(options: tuple) -> list[str]:

@@ -122,7 +122,7 @@ def stopped(photos, tmp_path_factory) -> Path:
     wait_for(runs_dir, 0, 3, first)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
-    assert first.returncode == 130 and f"go on with: tlk resume {runs_dir / 'source'}" in said
+    assert first.returncode == 130 and f"resume with: tlk resume {runs_dir / 'source'}" in said
     second = start(photos, runs_dir)
     wait_for(runs_dir, 1, 2, second)
     second.kill()

@@ -1,4 +1,4 @@
-"""Training that is stopped and goes on: it ends as if it had never been stopped."""
+"""Training that is interrupted and resumed: it ends as if it had never been interrupted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_killed_fit_goes_on_and_ends_the_same(tlk, photos, settings, tmp_path)
     stop(signal.SIGKILL, runs, 2, *fit, runs)
     assert "go on with: tlk resume" in tlk("runs", "--runs-dir", runs).err
     done = tlk("resume", runs / "run", "--json")
-    assert done.code == 0 and "going on after an interruption: epoch 3" in done.err, done.err
+    assert done.code == 0 and "resuming after an interruption: epoch 3" in done.err, done.err
     assert json.loads(done.out)["run"] == str(runs / "run")
     assert same(tmp_path / "whole" / "run", runs / "run", "1-head")
     assert not list(runs.rglob("checkpoints")) and not (runs / ".unfinished").exists()
@@ -88,7 +88,7 @@ def test_a_fit_that_chooses_its_head_goes_on_with_the_one_it_chose(tlk, photos, 
     fit = ("fit", photos, "--backbone", "Tiny", "--epochs", 100_000, "--set", "train.early_stopping=0")
     where = ("--name", "run", "--runs-dir", tmp_path)
     said = stop(signal.SIGINT, tmp_path, 1, *fit, *where)
-    assert f"Interrupted; go on with: tlk resume {tmp_path / 'run'}" in said and "head: " in said
+    assert f"Interrupted; resume with: tlk resume {tmp_path / 'run'}" in said and "head: " in said
     begun = tmp_path / ".unfinished" / "run" / "phases" / "1-head"
     shorter = (begun / "config.yaml").read_text().replace("epochs: 100000", "epochs: 3")
     (begun / "config.yaml").write_text(shorter)
@@ -112,16 +112,16 @@ def test_a_fine_tuning_killed_in_a_stage_goes_on_in_it(tlk, run):
     other = tlk("unfreeze-and-finetune", run, *FINETUNE, "--seed", 5)
     assert other.code == 1 and "runtime.seed: 0 there, 5 asked for" in other.err
     done = tlk("resume", run)
-    assert done.code == 0 and "going on after an interruption: epoch 3" in done.err, done.err
+    assert done.code == 0 and "resuming after an interruption: epoch 3" in done.err, done.err
     assert same(whole, run, "2-finetune") and not (run / ".unfinished").exists()
     assert not list(run.rglob("checkpoints"))
 
 
 @pytest.mark.slow
-def test_other_settings_begin_anew_when_asked_to(tlk, run):
+def test_other_settings_restart_when_asked_to(tlk, run):
     stop(signal.SIGINT, run / ".unfinished", 0, "unfreeze-and-finetune", run, *FINETUNE)
     done = tlk("unfreeze-and-finetune", run, "--epochs", 1, "--overwrite")
-    assert done.code == 0 and "going on" not in done.err
+    assert done.code == 0 and "resuming" not in done.err
     assert not (run / ".unfinished").exists() and (run / "phases" / "2-finetune").is_dir()
 
 

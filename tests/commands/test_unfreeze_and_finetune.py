@@ -111,7 +111,7 @@ def test_adapting_says_what_it_did_on_val_and_changes_only_statistics_below(tlk,
     before = layers_of(run)
     done = tlk("unfreeze-and-finetune", run, "--batchnorm", "adapt", "--unfreeze", "none")
     assert done.code == 0, done.err
-    assert "BatchNorm as it is: val accuracy" in done.err and "27 BatchNorm layers anew" in done.err
+    assert "BatchNorm as it is: val accuracy" in done.err and "statistics of 27 BatchNorm layers" in done.err
     assert "with the statistics of the training images: val accuracy" in done.err
     moved = changed(before, layers_of(run))
     assert moved == {name for name in before if name.endswith("_bn")} | {"probabilities"}

@@ -158,7 +158,7 @@ def test_a_lost_worker_ends_the_others_and_one_process_goes_on(shared_out, tmp_p
     assert code == 1 and "A worker was lost" in said and "same command" in said, said
     other.communicate()
     alone, whole = tlk(*fit("none", tmp_path)), tlk(*fit("none", tmp_path / "whole"))
-    assert (alone.code, whole.code) == (0, 0) and "going on after an interruption" in alone.err, alone.err
+    assert (alone.code, whole.code) == (0, 0) and "resuming after an interruption" in alone.err, alone.err
     one, both = (folder / "run" / "phases" / "1-head" for folder in (tmp_path / "whole", tmp_path))
     np.testing.assert_allclose(losses(one), losses(both), atol=1e-4, rtol=0)
     for ours, theirs in zip(weights(one), weights(both), strict=True):

@@ -121,5 +121,5 @@ def synchronized() -> Iterator[None]:
         raise RunError(
             f"A worker was lost: one of {', '.join(active.cluster.addresses)} ended or cannot be reached; "
             "its own messages may say why.\n"
-            "Start all of them again with the same command: they go on from the last checkpoint."
+            "Start all of them again with the same command: they resume from the last checkpoint."
         ) from error

@@ -14,7 +14,7 @@ from tl_keras.evaluation.metrics import wilson_interval
 
 @dataclass(frozen=True, slots=True)
 class ClassRecall:
-    """The share of a class's images that were recognised in the folds that they were held out of."""
+    """The share of a class's images that were recognized in the folds that they were held out of."""
 
     name: str
     recall: float
@@ -82,6 +82,6 @@ def _pooled_recall(folds: Sequence[Evaluation]) -> tuple[ClassRecall, ...]:
     found = []
     for scores in zip(*(fold.classes for fold in folds), strict=True):
         images = sum(score.images for score in scores)
-        recognised = sum(round(score.recall * score.images) for score in scores)
-        found.append(ClassRecall(scores[0].name, recognised / images if images else 0.0, images))
+        recognized = sum(round(score.recall * score.images) for score in scores)
+        found.append(ClassRecall(scores[0].name, recognized / images if images else 0.0, images))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Measuring a classifier on labelled images, with a progress bar."""
+"""Measuring a classifier on labeled images, with a progress bar."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def open_saved_model(path: Path) -> Predictor:
         names = ", ".join(loaded.signatures) or "none"
         raise ModelError(
             f"{path} cannot be used: expected a signature {SIGNATURE}, found {names}.\n"
-            "Export it anew with: tlk export"
+            "Export it again with: tlk export"
         )
     signature = loaded.signatures[SIGNATURE]
     _, inputs = signature.structured_input_signature

@@ -16,10 +16,10 @@ from tl_keras.models.classifier import backbone_of
 
 
 def adapt_batchnorm(classifier: keras.Model, batches: Iterable[npt.NDArray[np.uint8]]) -> int:
-    """Take the moving mean and variance of the backbone's BatchNormalization layers anew (AdaBN).
+    """Take the moving mean and variance of the backbone's BatchNormalization layers from images (AdaBN).
 
     Each layer gets the mean and variance of what reaches it over all images, each of which counts alike
-    whatever the size of its batch. On its way through the network a batch is normalised by its own
+    whatever the size of its batch. On its way through the network a batch is normalized by its own
     statistics, as in training, so that one pass is enough; batches should be of some ten images and mixed
     as in training. Only these statistics change, and only after the last batch. Nothing is random.
 
@@ -53,7 +53,7 @@ def adapt_batchnorm(classifier: keras.Model, batches: Iterable[npt.NDArray[np.ui
 
 @contextmanager
 def _normalizing_by_batch(norms: Sequence[Any]) -> Iterator[None]:
-    """Let layers normalise by their batch's statistics, and hand on these instead of moving ones."""
+    """Let layers normalize by their batch's statistics, and hand on these instead of moving ones."""
     before = [(norm, norm.momentum, norm.trainable, _flags(norm)) for norm in norms]
     try:
         for norm in norms:

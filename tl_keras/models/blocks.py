@@ -47,27 +47,27 @@ def weights_that_may_train(layer: keras.layers.Layer) -> list[Any]:
 
 def _by_names(base: keras.Model, spec: BlockNames) -> list[str]:
     """Return the block of each layer, where the layers' names begin with it."""
-    told = [_told(layer.name, spec) for layer in base.layers]
-    start = next(index for index, label in enumerate(told) if label)
+    named = [_block_of(layer.name, spec) for layer in base.layers]
+    start = next(index for index, label in enumerate(named) if label)
     has_stem = any(layer.weights for layer in base.layers[:start])
-    current = "stem" if has_stem else told[start]
+    current = "stem" if has_stem else named[start]
     labels = []
-    for label in told:
+    for label in named:
         current = label or current
         labels.append(current)
     return labels
 
 
 def _by_ends(names: list[str], spec: BlockNames) -> list[str]:
-    """Return the block of each layer, where only a block's last layer tells it."""
-    current = next(label for name in reversed(names) if (label := _told(name, spec)))
+    """Return the block of each layer, where only a block's last layer names it."""
+    current = next(label for name in reversed(names) if (label := _block_of(name, spec)))
     labels = []
     for name in reversed(names):
-        current = _told(name, spec) or current
+        current = _block_of(name, spec) or current
         labels.append(current)
     return labels[::-1]
 
 
-def _told(layer: str, spec: BlockNames) -> str:
+def _block_of(layer: str, spec: BlockNames) -> str:
     match = re.search(spec.pattern, layer)
     return spec.name.format(match.group(1)) if match else ""

@@ -122,7 +122,7 @@ def set_trainable(classifier: keras.Model, layers: Collection[str]) -> None:
 
 
 def _set_batchnorm(layer: keras.layers.BatchNormalization, trains: bool) -> None:
-    """Let gamma and beta train without the layer: a trainable layer normalises by its batch's statistics."""
+    """Let gamma and beta train without the layer: a trainable layer normalizes by its batch's statistics."""
     layer.trainable = False
     for weight in weights_that_may_train(layer):
         weight.trainable = trains

@@ -81,7 +81,7 @@ def load_for_finetuning(path: Path, config: Config, device: DevicePlan) -> tuple
 
 
 def plan_finetuning(run: Run, classifier: Any, config: Config, device: DevicePlan) -> FinetunePlan:
-    """Unfreeze what `config.finetune` says, say so, and cache what the part below makes of the images.
+    """Unfreeze what `config.finetune` says, say so, and cache the activations of the part below.
 
     Args:
         run: Its images and their splits.

@@ -106,7 +106,7 @@ def interrupted_dataset(run: RunFolder, source: ImageSource, *, overwrite: bool)
         return None
     raise RunError(
         f"The images have changed since this run started: {len(now - before)} are new, "
-        f"{len(before - now)} are gone, {newer} were written anew.\n"
+        f"{len(before - now)} are gone, {newer} have been rewritten.\n"
         "Bring back what there was, choose another --name, or restart with --overwrite."
     )
 

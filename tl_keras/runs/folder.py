@@ -4,7 +4,7 @@ saved_models/NAME/
     config.yaml       every setting; `tlk fit --config` on it repeats the run
     labels.txt        class names in the order of the model's outputs
     manifest.csv      every image: path, label, split, content hash, why it was left out
-    exclude.csv       what data.exclude left out and relabelled, if it was given
+    exclude.csv       what data.exclude left out and relabeled, if it was given
     phases/1-head/    history.csv, summary.json and model.keras of each training phase; head_search.csv
     model.keras       the best model so far
     metrics.json      how good it is, on which images
@@ -12,7 +12,7 @@ saved_models/NAME/
     exports/          what was shipped
 
 A run of `tlk pretrain` also has backbone.weights.h5, the network without its head, and source.json about it;
-one with a baseline has phases/1-head/baseline/. See `unfinished` for what was stopped.
+one with a baseline has phases/1-head/baseline/. See `resumable` for what was interrupted.
 """
 
 from __future__ import annotations

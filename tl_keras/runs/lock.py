@@ -81,7 +81,7 @@ def locked(folder: Path) -> Iterator[None]:
         locks.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise NameTaken(f"{folder} is being written by {_told(holder)}; wait for it to end.") from None
+        raise NameTaken(f"{folder} is being written by {_holder_of(holder)}; wait for it to end.") from None
     except OSError as error:
         raise RunError(f"Cannot write into {folder.parent}: {error.strerror or error}.") from None
     try:
@@ -92,7 +92,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _told(holder: Path) -> str:
+def _holder_of(holder: Path) -> str:
     """Return who says to hold a lock; a lock without that has only just been taken."""
     try:
         return holder.read_text(encoding="utf-8")

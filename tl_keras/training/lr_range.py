@@ -139,7 +139,7 @@ def suggest(points: Sequence[RatePoint]) -> Suggestion:
     if rises:
         return Suggestion(
             None,
-            "The loss never falls, it only rises: the model may have learnt these images already "
+            "The loss never falls, it only rises: the model may have learned these images already "
             "(augmentation would give it something to do), or give a lower --from.",
         )
     return Suggestion(None, "The loss hardly changes at any of these rates. Give a higher --to.")

@@ -11,5 +11,5 @@ def cache() -> list[StoredFeatures]:
 
 
 def clear_cache() -> float:
-    """Remove all stored features, and return their size, MB. They are computed anew when they are needed."""
+    """Remove all stored features, and return their size, MB. They are computed again when they are needed."""
     return clear(features_dir())

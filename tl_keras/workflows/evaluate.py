@@ -30,7 +30,7 @@ def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | No
 
     Args:
         run: A finished run's folder.
-        data: Other labelled images; None for the run's own.
+        data: Other labeled images; None for the run's own.
         split: Which split; None for the run's reported one, or for all images of `data`.
 
     Raises:

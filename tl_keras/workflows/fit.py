@@ -1,4 +1,4 @@
-"""`fit`: a folder of labelled images becomes a tested classifier."""
+"""`fit`: a folder of labeled images becomes a tested classifier."""
 
 from __future__ import annotations
 

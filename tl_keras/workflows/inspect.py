@@ -1,4 +1,4 @@
-"""`inspect`: what is wrong with a set of labelled images, before anything is trained on it."""
+"""`inspect`: what is wrong with a set of labeled images, before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _input_side(config: Config) -> int:
 
 
 def _written(inspection: Inspection, file: Path) -> Path | None:
-    """Write the table; what was found is told also where it cannot be written."""
+    """Write the table; what was found is printed even where it cannot be written."""
     try:
         # With a byte order mark, without which Excel takes it for another encoding.
         write_text(file, f"\ufeff{inspection.to_csv()}")
@@ -142,7 +142,7 @@ def _wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: C
 
 
 def _drawn(inspection: Inspection, file: Path) -> Path | None:
-    """Draw the sheet; what was found is told also where it cannot be written."""
+    """Draw the sheet; what was found is printed even where it cannot be written."""
     try:
         if save_sheet(inspection, file):
             return file

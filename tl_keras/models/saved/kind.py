@@ -40,7 +40,7 @@ def damaged(path: Path, what: str, error: Exception) -> ModelError:
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return ModelError(
         f"{path} cannot be loaded: expected a {what}, found a damaged one or one of another version.\n"
-        f"Copy or export it anew. The loader said: {reason[:200]}"
+        f"Copy or export it again. The loader said: {reason[:200]}"
     )
 
 

@@ -27,7 +27,7 @@ SEARCH_EPOCHS, FINAL_EPOCHS = 20, 60
 HIDDEN, HIDDEN_DROPOUT, HIDDEN_RATE, HIDDEN_EPOCHS = 128, 0.3, 2e-3, 20
 """A hidden layer costs ten times as much as a linear head: one is tried, for fewer epochs."""
 RATES = {False: (3e-3, 1e-2), True: (1e-3, 3e-3)}
-"""By whether features are standardised, which makes them larger in most networks."""
+"""By whether features are standardized, which makes them larger in most networks."""
 DECAYS = (0.1, 1.0, 10.0)
 
 
@@ -38,7 +38,7 @@ class Trial:
     Attributes:
         hidden: Width of the hidden layer, 0 for none.
         dropout: Rate before every dense layer.
-        standardize: Whether it trains on standardised features.
+        standardize: Whether it trains on standardized features.
         learning_rate: Of Adam.
         weight_decay: Decoupled, of kernels.
         loss: Mean over the held-out rows.
@@ -56,7 +56,7 @@ class Trial:
     def describe(self) -> str:
         """Return the head in a few words."""
         kind = f"a hidden layer of {self.hidden}" if self.hidden else "linear"
-        scaled = ", on standardised features" if self.standardize else ""
+        scaled = ", on standardized features" if self.standardize else ""
         return f"{kind}{scaled}, learning rate {self.learning_rate:g}, weight decay {self.weight_decay:g}"
 
 
@@ -119,7 +119,7 @@ class HeadSearch:
 def search_head(train: Loader, config: Config) -> HeadSearch | None:
     """Try heads on the training rows, none of which is judged by a row that it was trained on.
 
-    A grid of learning rate, weight decay and standardisation for linear heads; then a hidden layer with the
+    A grid of learning rate, weight decay and standardization for linear heads; then a hidden layer with the
     best of these. What the settings name is not varied. None if there are too few rows to hold any out.
 
     Args:

@@ -1,4 +1,4 @@
-"""Training a head on standardised features, without a trace of it in the classifier."""
+"""Training a head on standardized features, without a trace of it in the classifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def on_standardized(head: keras.Model, mean: Floats, deviation: Floats) -> keras.Model:
-    """Return a model that standardises features, float32 [n, D], before the layers of `head` see them."""
+    """Return a model that standardizes features, float32 [n, D], before the layers of `head` see them."""
     features = keras.Input(head.input.shape[1:])
     scaling = keras.layers.Rescaling(1 / deviation, -mean / deviation, dtype="float32")
     return keras.Model(features, head(scaling(features)))

@@ -21,7 +21,7 @@ class PerVariable(keras.optimizers.Optimizer):
     rate, apart from the gradient (decoupled decay, Loshchilov & Hutter 2019), which Keras's `weight_decay`
     cannot do. Anchored variables are drawn towards what they were when the optimizer was built, instead of
     zero (L2-SP, Li, Grandvalet & Davoine 2018); where that was is part of the optimizer's state. Vectors do
-    neither: biases, and the parameters of normalisation layers.
+    neither: biases, and the parameters of normalization layers.
 
     Some of what Keras does is put right: gradients are summed over the replicas before they are clipped and
     before they are accumulated (Keras clips those of each replica, and cannot accumulate under
@@ -215,7 +215,7 @@ class Lion(PerVariable, keras.optimizers.Lion):
 
 
 def carry_over(old: Any, new: Any) -> None:
-    """Let an optimizer go on where another one stopped, on more, fewer or other variables.
+    """Let an optimizer resume where another one ended, on more, fewer or other variables.
 
     Variables that both know, by path, keep their slots: moments, accumulated gradients, the start that L2-SP
     draws them to. Others begin with moments of zero. Averages begin at what the variables are now, which may
