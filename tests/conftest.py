@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 from tests.images import class_folders
 
@@ -26,32 +28,50 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three class folders of 20 tiny images each, whose colours tell the classes apart."""
-    folder = tmp_path_factory.mktemp("data") / "photos"
-    class_folders(folder, classes=3, per_class=20)
-    return folder
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return what makes a folder by name, once for all workers of this run of the suite."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(name: str, into: Callable[[Path], object]) -> Path:
+        folder, done = shared / "once" / name, shared / "once" / f"{name}.done"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not done.exists():
+                into(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def alive(photos, tmp_path_factory) -> Path:
+def photos(once) -> Path:
+    """Three class folders of 20 tiny images each, whose colors tell the classes apart."""
+    return once("photos", lambda folder: class_folders(folder, classes=3, per_class=20))
+
+
+@pytest.fixture(scope="session")
+def alive(photos, once) -> Path:
     """Weights of a small random backbone whose features are not all zero."""
-    import keras
-    import numpy as np
 
-    from tests.models import enliven
-    from tl_keras.config.schema import HeadConfig, ModelConfig
-    from tl_keras.core.geometry import Geometry
-    from tl_keras.data.images.decode import decode
-    from tl_keras.models.classifier import backbone_of, build_classifier
+    def save(folder: Path) -> None:
+        import keras
+        import numpy as np
 
-    keras.utils.set_random_seed(0)
-    model = ModelConfig(backbone="MobileNet", options={"alpha": 0.25}, weights="none")
-    classifier = build_classifier(model, HeadConfig(), image_size=32, classes=3, task="multiclass")
-    pixels = np.stack([decode(path, Geometry(32, 32)) for path in sorted(photos.rglob("*.jpg"))])
-    file = tmp_path_factory.mktemp("weights") / "alive.weights.h5"
-    backbone_of(enliven(classifier, pixels)).save_weights(file)
-    return file
+        from tests.models import enliven
+        from tl_keras.config.schema import HeadConfig, ModelConfig
+        from tl_keras.core.geometry import Geometry
+        from tl_keras.data.images.decode import decode
+        from tl_keras.models.classifier import backbone_of, build_classifier
+
+        keras.utils.set_random_seed(0)
+        model = ModelConfig(backbone="MobileNet", options={"alpha": 0.25}, weights="none")
+        classifier = build_classifier(model, HeadConfig(), image_size=32, classes=3, task="multiclass")
+        pixels = np.stack([decode(path, Geometry(32, 32)) for path in sorted(photos.rglob("*.jpg"))])
+        backbone_of(enliven(classifier, pixels)).save_weights(folder / "alive.weights.h5")
+
+    return once("weights", save) / "alive.weights.h5"
 
 
 @pytest.fixture(scope="session")
@@ -75,11 +95,15 @@ def tiny(alive):
 
 
 @pytest.fixture(scope="session")
-def finished(photos, tiny, tmp_path_factory) -> Path:
+def finished(photos, tiny, once) -> Path:
     """A finished run on `photos`; tests read it, and copy it before they change it."""
-    from tl_keras.workflows.fit import fit
 
-    return fit(photos, tiny, name="finished", runs_dir=tmp_path_factory.mktemp("runs")).run
+    def train(folder: Path) -> None:
+        from tl_keras.workflows.fit import fit
+
+        fit(photos, tiny, name="finished", runs_dir=folder)
+
+    return once("runs", train) / "finished"
 
 
 @pytest.fixture(scope="session")

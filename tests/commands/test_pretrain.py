@@ -168,7 +168,7 @@ def weights(run: Path) -> list[np.ndarray]:
 def test_an_unfinished_run_is_not_taken_up_with_other_settings(tlk, photos, unfinished):
     command = ("pretrain", photos, "--name", "source", *options(unfinished, "runtime.seed=1"))
     other = tlk(*command)
-    assert other.code == 1 and "begun with other settings" in other.err
+    assert other.code == 1 and "started with other settings" in other.err
     assert "runtime.seed: 0 there, 1 asked for" in other.err and "--overwrite" in other.err
     assert len(checkpoints(unfinished)) >= 2, "nothing was lost"
     anew = tlk(*command, "--overwrite")
@@ -196,7 +196,7 @@ def test_an_overwrite_that_fails_at_its_beginning_loses_nothing(tlk, photos, unf
 @pytest.mark.slow
 def test_images_that_changed_since_are_an_error_that_counts_them(tlk, unfinished, tmp_path, photos):
     moved = Path(shutil.copytree(photos, tmp_path / "photos"))
-    config = unfinished / ".unfinished" / "source" / "asked.yaml"
+    config = unfinished / ".unfinished" / "source" / "requested.yaml"
     manifest = config.with_name("manifest.csv")
     for file in (config, manifest):
         file.write_text(file.read_text().replace(str(photos), str(moved)))

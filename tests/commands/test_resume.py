@@ -132,7 +132,8 @@ def test_killed_between_its_decision_and_its_end_a_phase_is_not_trained_twice(tl
     (run / "phases" / "2-finetune").rename(run / ".unfinished" / "2-finetune")
     (run / ".unfinished" / "2-finetune" / "checkpoints").mkdir()
     shutil.copyfile(
-        run / ".unfinished" / "2-finetune" / "config.yaml", run / ".unfinished" / "2-finetune" / "asked.yaml"
+        run / ".unfinished" / "2-finetune" / "config.yaml",
+        run / ".unfinished" / "2-finetune" / "requested.yaml",
     )
     (run / ".unfinished" / "2-finetune" / "checkpoints" / "000000-00000001.npz").write_bytes(b"")
     again = tlk("resume", run)
@@ -146,7 +147,7 @@ def test_a_decided_phase_is_finished_before_another_begins(tlk, run, monkeypatch
     assert tlk("unfreeze-and-finetune", run).code == 0
     (run / ".unfinished").mkdir()
     decided = (run / "phases" / "2-finetune").rename(run / ".unfinished" / "2-finetune")
-    shutil.copyfile(decided / "config.yaml", decided / "asked.yaml")
+    shutil.copyfile(decided / "config.yaml", decided / "requested.yaml")
     (run / "metrics.json").write_text("{}")
     other = tlk("unfreeze-and-finetune", run, "--seed", 7, "--overwrite")
     assert other.code == 0, other.err

@@ -108,5 +108,6 @@ def _check_info(path: Path, predictor: Predictor) -> None:
     if described != found:
         raise ModelError(
             f"{path} contradicts the description inside it (height, width, classes).\n"
-            f"Expected {described} as described; found {found} in the model.\nExport it again with: tlk export"
+            f"Expected {described} as described; found {found} in the model.\n"
+            "Export it again with: tlk export"
         )
