@@ -36,5 +36,3 @@ def old(tmp_path, monkeypatch) -> Path:
         os.utime(photo, (10**9, 10**9))  # before the runs were begun
     monkeypatch.setenv("TLK_CACHE", str(folder / "cache"))
     return folder
-
-

@@ -13,12 +13,9 @@ def rows_of(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def splits_of(run: Path) -> dict[str, str]:
-    """Return name of an image's file -> its split, of those that were used."""
-    return {Path(row["path"]).name: row["split"] for row in rows_of(run / "manifest.csv") if not row["problem"]}
-
-
 def chunks(features: Path) -> list[Path]:
     """Return the files of stored features, but not those of facts about image files."""
-    stores = [file.parent for file in features.glob("*/about.json") if "backbone" in json.loads(file.read_text())]
+    stores = [
+        file.parent for file in features.glob("*/about.json") if "backbone" in json.loads(file.read_text())
+    ]
     return sorted(file for store in stores for file in store.glob("*.npy"))
