@@ -13,10 +13,8 @@ def measured(tlk, run: Path, data: Path) -> Path:
     """Evaluate on other images and return the folder of the results about them."""
     done = tlk("evaluate", run, "--data", data)
     assert done.code == 0, done.err
-    folders = [file.parent for file in (run / "evaluations").rglob("metrics.json")]
-    (found,) = [
-        folder for folder in folders if json.loads((folder / "metrics.json").read_text())["data"] == str(data)
-    ]
+    files = (run / "evaluations").rglob("metrics.json")
+    (found,) = [file.parent for file in files if json.loads(file.read_text())["data"] == str(data)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The manifest of `fit --transfer full` with a part of the backbone frozen: all images, and why some are out."""
+"""The manifest of `fit --transfer full` above a frozen part: all images, and why some are left out."""
 
 from __future__ import annotations
 

@@ -7,17 +7,15 @@ import json
 import pytest
 
 NETWORK = ("--backbone", "Tiny", "--batch-size", "16", "--set", "head.dropout=0.1")
+FULL = ("--transfer", "full", "--set", "finetune.epochs=2")
 
 
 @pytest.mark.parametrize(
     ("options", "phase"),
     [
         (("--transfer", "scratch", "--epochs", "2"), "1-scratch"),
-        (("--transfer", "full", "--set", "finetune.epochs=2"), "1-full"),
-        (
-            ("--transfer", "full", "--set", "finetune.epochs=2", "--set", "finetune.unfreeze=from:block3"),
-            "1-full",
-        ),
+        ((*FULL, "--set", "finetune.unfreeze=all"), "1-full"),
+        ((*FULL, "--set", "finetune.unfreeze=from:block3"), "1-full"),
     ],
     ids=["scratch", "full", "full above a boundary"],
 )
@@ -27,11 +25,8 @@ def test_it_trains_measures_and_answers(tlk, photos, tmp_path, options, phase):
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["training"]["epochs"] == 2 and found["phase"] == phase
-    assert {file.name for file in (run / "phases" / phase).iterdir()} >= {
-        "history.csv",
-        "summary.json",
-        "model.keras",
-    }
+    files = {file.name for file in (run / "phases" / phase).iterdir()}
+    assert files >= {"history.csv", "summary.json", "model.keras"}
     measured = tlk("evaluate", run, "--json")
     assert measured.code == 0, measured.err
     loss = json.loads(measured.out)["evaluation"]["loss"]

@@ -80,8 +80,8 @@ def test_after_unfreeze_and_finetune(tlk, photos, pictures, tmp_path, rate, kept
 
 
 def test_after_a_fit_of_all_at_once(tlk, photos, pictures, alive, tmp_path):
-    done = tlk("fit", photos, *NETWORK, "--weights", alive, "--transfer", "full", "--set", "finetune.epochs=1",
-               "--name", "run", "--runs-dir", tmp_path)  # fmt: skip
+    options = ("--weights", alive, "--transfer", "full", "--set", "finetune.epochs=1")
+    done = tlk("fit", photos, *NETWORK, *options, "--name", "run", "--runs-dir", tmp_path)
     assert done.code == 0, done.err
     check(tlk, tmp_path / "run", pictures, tmp_path, 1)
 

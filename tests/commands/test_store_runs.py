@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from tl_keras.features.store import open_store
 process = sys.argv[1]
-store = open_store(Path(sys.argv[2]), {"backbone": "x", "shape": [1], "dtype": "float32"}, (1,), np.dtype("float32"))
+about = {"backbone": "x", "shape": [1], "dtype": "float32"}
+store = open_store(Path(sys.argv[2]), about, (1,), np.dtype("float32"))
 if process == "0":
     store.add(["00" * 32], np.zeros((1, 1), np.float32))
 print("ready", flush=True)
