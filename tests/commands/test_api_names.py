@@ -68,8 +68,9 @@ def test_importing_it_leaves_pillow_and_the_warnings_of_others_alone():
     """What `predict` needs is imported; libraries that set filters of their own are there before."""
     code = (
         "import warnings, click, filelock, numpy, pydantic, rich.console, yaml, PIL.Image, PIL.ImageFile\n"
+        "def text(part): return getattr(part, 'pattern', part)\n"
         "def state(): return (PIL.Image.MAX_IMAGE_PIXELS, PIL.ImageFile.LOAD_TRUNCATED_IMAGES,\n"
-        "    [(f[0], f[1] and f[1].pattern, f[2], f[3] and f[3].pattern, f[4]) for f in warnings.filters])\n"
+        "    [(one[0], text(one[1]), one[2], text(one[3]), one[4]) for one in warnings.filters])\n"
         "before = state()\n"
         "import tl_keras; tl_keras.predict, tl_keras.inspect\n"
         "after = state()\n"

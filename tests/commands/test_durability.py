@@ -28,7 +28,7 @@ class Synced:
 
     def _noting(self, really: Callable[[int], None]) -> Callable[[int], None]:
         def sync(descriptor: int) -> None:
-            really(getattr(descriptor, "fileno", lambda: descriptor)())
+            really(descriptor)
             if self._checkpoints():
                 self.nodes.add(node(os.fstat(descriptor)))
 

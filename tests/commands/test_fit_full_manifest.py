@@ -39,7 +39,7 @@ def test_it_is_that_of_a_frozen_backbone(tlk, data, tmp_path):
     assert found == expected
 
 
-def test_its_run_is_fine_tuned_and_measured_on_the_same_images(tlk, data, tmp_path):
+def test_its_settings_repeat_it(tlk, data, tmp_path):
     assert tlk("fit", data, *NETWORK, *FULL, "--name", "run", "--runs-dir", tmp_path / "runs").code == 0
     manifest = tmp_path / "runs" / "run" / "manifest.csv"
     before = manifest.read_bytes()

@@ -68,12 +68,20 @@ def test_after_fit(tlk, run, pictures, tmp_path):
     check(tlk, run, pictures, tmp_path, 1)
 
 
-@pytest.mark.parametrize(("rate", "kept"), [("1e-3", True), ("30", False)], ids=["kept", "not kept"])
-def test_after_unfreeze_and_finetune(tlk, photos, pictures, tmp_path, rate, kept):
-    fit = ("fit", photos, "--backbone", "Tiny", "--set", "head.dropout=0", "--epochs", 1)
-    assert tlk(*fit, "--learning-rate", "1e-5", "--name", "run", "--runs-dir", tmp_path).code == 0
-    done = tlk("unfreeze-and-finetune", tmp_path / "run", "--unfreeze", "blocks:1", "--epochs", 2,
-               "--learning-rate", rate, "--set", "finetune.optimizer=sgd", "--json")  # fmt: skip
+HARDLY_TRAINED, WELL_TRAINED = ("--epochs", 1, "--learning-rate", "1e-5"), ("--epochs", 10)
+USEFUL = ("--unfreeze", "blocks:1", "--epochs", 4, "--learning-rate", "1e-3")
+HARMFUL = ("--unfreeze", "all", "--epochs", 1, "--learning-rate", 3)
+
+
+@pytest.mark.parametrize(
+    ("fit", "finetune", "kept"),
+    [(HARDLY_TRAINED, USEFUL, True), (WELL_TRAINED, HARMFUL, False)],
+    ids=["kept", "not kept"],
+)
+def test_after_unfreeze_and_finetune(tlk, photos, pictures, tmp_path, fit, finetune, kept):
+    network = ("--backbone", "Tiny", "--set", "head.dropout=0", "--name", "run", "--runs-dir", tmp_path)
+    assert tlk("fit", photos, *network, *fit).code == 0
+    done = tlk("unfreeze-and-finetune", tmp_path / "run", *finetune, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["kept"] is kept
     check(tlk, tmp_path / "run", pictures, tmp_path, 2)
