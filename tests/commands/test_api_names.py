@@ -67,7 +67,8 @@ def test_what_is_said_on_the_way_can_be_turned_off_and_on(photos, tiny, finished
 def test_importing_it_leaves_pillow_and_the_warnings_of_others_alone():
     """What `predict` needs is imported; libraries that set filters of their own are there before."""
     code = (
-        "import warnings, click, filelock, numpy, pydantic, rich.console, yaml, PIL.Image, PIL.ImageFile\n"
+        "import warnings, click, filelock, numpy, pydantic, rich.console, scipy.sparse, yaml\n"
+        "import PIL.Image, PIL.ImageFile\n"
         "def text(part): return getattr(part, 'pattern', part)\n"
         "def state(): return (PIL.Image.MAX_IMAGE_PIXELS, PIL.ImageFile.LOAD_TRUNCATED_IMAGES,\n"
         "    [(one[0], text(one[1]), one[2], text(one[3]), one[4]) for one in warnings.filters])\n"

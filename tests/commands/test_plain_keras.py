@@ -69,14 +69,15 @@ def test_after_fit(tlk, run, pictures, tmp_path):
 
 
 HARDLY_TRAINED, WELL_TRAINED = ("--epochs", 1, "--learning-rate", "1e-5"), ("--epochs", 10)
-USEFUL = ("--unfreeze", "blocks:1", "--epochs", 4, "--learning-rate", "1e-3")
+ALL = ("--unfreeze", "all", "--epochs", 4, "--learning-rate", "1e-3")
+TOP = ("--unfreeze", "blocks:1", "--epochs", 4, "--learning-rate", "1e-3")
 HARMFUL = ("--unfreeze", "all", "--epochs", 1, "--learning-rate", 3)
 
 
 @pytest.mark.parametrize(
     ("fit", "finetune", "kept"),
-    [(HARDLY_TRAINED, USEFUL, True), (WELL_TRAINED, HARMFUL, False)],
-    ids=["kept", "not kept"],
+    [(HARDLY_TRAINED, ALL, True), (HARDLY_TRAINED, TOP, True), (WELL_TRAINED, HARMFUL, False)],
+    ids=["kept", "kept, above a boundary", "not kept"],
 )
 def test_after_unfreeze_and_finetune(tlk, photos, pictures, tmp_path, fit, finetune, kept):
     network = ("--backbone", "Tiny", "--set", "head.dropout=0", "--name", "run", "--runs-dir", tmp_path)
