@@ -41,7 +41,7 @@ def test_the_same_command_finishes_it(tlk, photos, tmp_path):
     before = written(tmp_path / "cv-1-of-3")
     done = tlk(*command, "--json")
     check(done, tmp_path, before)
-    assert done.err.count("going on after an interruption") == 1
+    assert done.err.count("resuming after an interruption") == 1
 
 
 @pytest.mark.slow

@@ -58,5 +58,5 @@ def test_going_on_keeps_and_uses_them_too(tlk, cache, run):
     asked.write_text(asked.read_text().replace("epochs: 3000", "epochs: 2"))
     done = tlk("resume", run)
     assert done.code == 0, done.err
-    assert "going on after an interruption" in done.err and "no room" not in done.err
+    assert "resuming after an interruption" in done.err and "no room" not in done.err
     assert written(cache) == before

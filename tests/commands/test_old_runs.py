@@ -81,12 +81,12 @@ def test_its_stored_features_are_listed(tlk, old):
     assert [(store["rows"], store["runs"]) for store in stores] == [(18, [str(old / "runs" / "flowers")])]
 
 
-def test_what_was_stopped_goes_on_to_its_end(tlk, old):
+def test_what_was_stopped_is_trained_to_its_end(tlk, old):
     stopped = old / "runs" / "stopped"
     begun = rows_of(old / "runs" / ".unfinished" / "stopped" / "phases" / "1-head" / "history.csv")
     done = tlk("resume", stopped)
     assert done.code == 0, done.err
-    assert "going on after an interruption: epoch 3, batch 2" in done.err
+    assert "resuming after an interruption: epoch 3, batch 2" in done.err
     history = rows_of(stopped / "phases" / "1-head" / "history.csv")
     assert len(history) == 40 and history[: len(begun)] == begun
     assert tlk("evaluate", stopped).code == 0

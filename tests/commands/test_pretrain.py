@@ -148,7 +148,7 @@ def test_stopped_in_the_middle_the_same_command_ends_as_if_it_never_was(
         os.truncate(latest, latest.stat().st_size // 2)
     done = tlk("pretrain", photos, "--name", "source", *options(unfinished))
     assert done.code == 0, done.err
-    assert "going on after an interruption: epoch 2" in done.err and "images in 3 classes" not in done.err
+    assert "resuming after an interruption: epoch 2" in done.err and "images in 3 classes" not in done.err
     assert ("is damaged" in done.err) == damage
     assert not (unfinished / ".unfinished" / "source").exists()
     assert same_file(source, unfinished / "source", "phases/1-pretrain/history.csv")
@@ -180,7 +180,7 @@ def test_an_unfinished_run_is_not_taken_up_with_other_settings(tlk, photos, unfi
 def test_settings_that_decide_no_weights_may_change(tlk, photos, unfinished):
     options_ = options(unfinished, "data.cache_mb=1", "runtime.checkpoint_minutes=5")
     done = tlk("pretrain", photos, "--name", "source", *options_)
-    assert done.code == 0 and "going on after an interruption" in done.err, done.err
+    assert done.code == 0 and "resuming after an interruption" in done.err, done.err
 
 
 @pytest.mark.slow

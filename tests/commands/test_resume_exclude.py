@@ -29,11 +29,11 @@ def test_it_goes_on_whatever_became_of_the_users_table(tlk, photos, tmp_path, ch
     table.write_text(f"path\n{photos / 'red' / 'red_03.jpg'}\n")
     fit = ("fit", photos, *LONG, "--exclude", table, "--name", "run", "--runs-dir", run.parent)
     said = stop(signal.SIGINT, run.parent, 1, *fit)
-    assert f"go on with: tlk resume {run}" in said
+    assert f"resume with: tlk resume {run}" in said
     change(table, photos)
     done = tlk("resume", run)
     assert done.code == 0, done.err
-    assert "going on after an interruption" in done.err
+    assert "resuming after an interruption" in done.err
     rows = rows_of(run / "manifest.csv")
     assert [Path(row["path"]).name for row in rows if row["problem"]] == ["red_03.jpg"]
     assert [row["path"] for row in rows_of(run / "exclude.csv")] == [str(photos / "red" / "red_03.jpg")]
@@ -46,4 +46,4 @@ def test_the_same_command_goes_on_while_the_table_is_as_it_was(tlk, photos, tmp_
     fit = ("fit", photos, *LONG, "--exclude", table, "--name", "run", "--runs-dir", run.parent)
     stop(signal.SIGINT, run.parent, 1, *fit)
     done = tlk(*fit)
-    assert done.code == 0 and "going on after an interruption" in done.err, done.err
+    assert done.code == 0 and "resuming after an interruption" in done.err, done.err
