@@ -94,7 +94,7 @@ def _alone(destination: Path, run: Run) -> Iterator[None]:
     if destination.parent != run.folder.exports_dir:
         yield
         return
-    with locked(destination):
+    with locked(run.folder.path / destination.name):
         recover(destination)
         yield
 
