@@ -136,7 +136,7 @@ class TestReadSource:
         )
         found = self.read(data, rows)
         assert found.classes == ("blue", "green")
-        assert Counter(example.label for example in found.examples if not example.problem) == {
+        assert Counter(example.label for example in found.examples if example.is_used) == {
             "blue": 1,
             "green": 3,
         }

@@ -117,7 +117,7 @@ class TestFolder:
         for name in ("a.TIFF", "b.heic", "c.svg", "d.ico", "e.avif"):
             (tmp_path / "red" / name).write_bytes(b"x")
         checked = check(read(tmp_path).examples, Geometry(8, 8))
-        assert sum(bool(example.problem) for example in checked) == 5
+        assert sum(not example.is_used for example in checked) == 5
 
     @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
     def test_links(self, tmp_path: Path) -> None:

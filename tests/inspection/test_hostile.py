@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.images import class_folders, encoded
 from tl_keras.config.schema import DataConfig, RuntimeConfig
-from tl_keras.data.images.decode import opened_image
+from tl_keras.data.images.decode import open_image
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import BadImage
 from tl_keras.inspection import examine as examining
@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def problems(data: Path) -> dict[str, str]:
     found = examining.examine(read_source(DataConfig(source=str(data))).examples, 1e8, RuntimeConfig())
-    return {Path(example.path).name: example.problem for example in found.examples if example.problem}
+    return {Path(example.path).name: example.problem for example in found.examples if not example.is_used}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes have no names there")
@@ -53,7 +53,7 @@ def test_an_image_of_one_row_or_column_is_not_scaled(tmp_path: Path, size: tuple
 
 def test_a_lack_of_memory_is_no_damage() -> None:
     image = encoded(Image.new("L", (8, 8)), "PNG")
-    with pytest.raises(BadImage, match="cannot be read: not enough memory"), opened_image(image):
+    with pytest.raises(BadImage, match="cannot be read: not enough memory"), open_image(image):
         raise MemoryError
 
 

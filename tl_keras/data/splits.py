@@ -22,7 +22,7 @@ Stretches = dict[str, tuple[float, float]]
 
 
 def assign_splits(examples: Iterable[Example], config: DataConfig, seed: int) -> list[Example]:
-    """Give every readable image a split; images with a problem are passed on as they are.
+    """Give every readable image a split; images that are left out are passed on as they are.
 
     Splits that the source brings are kept. What it lacks is taken out of `train`: `val` where there is a
     `test`, both where there is only `train` (or no split at all). Every class gets an image in each split
@@ -80,14 +80,14 @@ def makes_splits(examples: Iterable[Example]) -> bool:
 
 def leaked(examples: Iterable[Example]) -> list[Example]:
     """Return the readable val and test images of which train has a copy, a near-duplicate or a relative."""
-    readable = [example for example in examples if not example.problem]
+    readable = [example for example in examples if example.is_used]
     trained = {example.split_unit for example in readable if example.split == "train"}
     return [e for e in readable if e.split in ("val", "test") and e.split_unit in trained]
 
 
 def may_be_split(example: Example) -> bool:
     """Tell whether this image's split is ours to choose."""
-    return not example.problem and example.split in ("", "train")
+    return example.is_used and example.split in ("", "train")
 
 
 def split_position(unit: str, seed: int) -> float:

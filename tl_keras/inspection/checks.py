@@ -47,9 +47,9 @@ def file_findings(examined: ExaminedImages, side: int, source: str) -> Iterator[
         source: What to call the whole, in a finding about most of the images.
     """
     for example in examined.examples:
-        if example.is_broken:
-            yield _about(example, _kind_of(example.problem), example.problem)
-    readable = np.array([not example.problem for example in examined.examples], bool)
+        if example.skipped in kinds.BY_REASON:
+            yield _about(example, kinds.BY_REASON[example.skipped], example.problem)
+    readable = np.array([example.is_used for example in examined.examples], bool)
     for feature in _features(side):
         yield from _having(feature, np.flatnonzero(readable & feature.has(examined.facts)), examined, source)
     yield from _lying_extensions(examined)
@@ -119,7 +119,7 @@ def _size(one: Any) -> str:
 def _lying_extensions(examined: ExaminedImages) -> Iterator[Finding]:
     for example, format_name in zip(examined.examples, examined.facts["format"].astype(str), strict=True):
         suffix = os.path.splitext(example.path)[1].lower()
-        if not example.problem and suffix not in SUFFIXES[format_name]:
+        if example.is_used and suffix not in SUFFIXES[format_name]:
             detail = f"{suffix or 'no extension'}, and it is {format_name}"
             yield _about(example, kinds.WRONG_EXTENSION, detail)
 
@@ -176,7 +176,7 @@ def _other_leaks(
     names = {example.group for example in examples} - {""}
     first: dict[str, Example] = {}
     for example in sorted(grouped, key=_order):
-        if example.problem:
+        if not example.is_used:
             continue
         other = first.setdefault(example.split_unit, example)
         if other.split != example.split and example.path not in told:
@@ -213,7 +213,7 @@ def class_counts(examples: Iterable[Example]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for example in examples:
         for label in example.labels:
-            counts[label][example.split] += not example.problem
+            counts[label][example.split] += example.is_used
     return dict(sorted(counts.items()))
 
 
@@ -228,11 +228,6 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         for kind in kinds_in_order
         for finding in sorted(by_kind[kind], key=lambda finding: -finding.score)
     )
-
-
-def _kind_of(problem: str) -> FindingKind:
-    found = (kind for start, kind in kinds.BY_PROBLEM.items() if problem.startswith(start))
-    return next(found, kinds.UNREADABLE)
 
 
 def _about(

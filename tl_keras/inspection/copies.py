@@ -69,7 +69,7 @@ def find_copies(examined: ExaminedImages, *, look_alikes: bool = True) -> Copies
     first: dict[str, int] = {}
     exact = {}
     for index, example in enumerate(examined.examples):
-        if not example.problem and first.setdefault(example.sha256, index) != index:
+        if example.is_used and first.setdefault(example.sha256, index) != index:
             exact[index] = first[example.sha256]
     if not look_alikes:
         return Copies(exact, np.zeros((0, 2), np.int64))
@@ -85,7 +85,7 @@ def with_groups(examples: Iterable[Example], copies: Copies) -> list[Example]:
     called by the first of the user's names in it, or the smallest hash.
     """
     examples = list(examples)
-    readable = [index for index, example in enumerate(examples) if not example.problem]
+    readable = [index for index, example in enumerate(examples) if example.is_used]
     ties = [*copies.exact.items(), *copies.near.tolist()]
     by_group = defaultdict(list)
     for index in readable:
@@ -204,6 +204,6 @@ def examined_and_compared(examples: Sequence[Example], config: Config) -> tuple[
 
 
 def inspected(examples: Sequence[Example], config: Config) -> list[Example]:
-    """Return the examples in the same order with `sha256`, `problem` and `group`."""
+    """Return the examples in the same order with `sha256`, `skipped` and `group`."""
     examined, copies = examined_and_compared(examples, config)
     return with_groups(examined.examples, copies)

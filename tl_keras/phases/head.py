@@ -175,7 +175,7 @@ def train_frozen(
     frozen = None
     if config.stores_features:
         frozen = frozen_trunk(trunk, config, info.geometry)
-        frozen.compute([example for example in stored.prepared.examples if not example.problem])
+        frozen.compute([example for example in stored.prepared.examples if example.is_used])
         frozen.compute_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
         frozen.extractor.release()
         if is_chief():

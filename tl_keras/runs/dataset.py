@@ -20,20 +20,13 @@ from tl_keras.core.geometry import Geometry
 from tl_keras.core.wording import counted
 from tl_keras.data import manifest
 from tl_keras.data.checking import check
-from tl_keras.data.example import (
-    CONFLICT,
-    COPY,
-    EXCLUDED,
-    LIMITED,
-    SPLITS,
-    Example,
-)
+from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.listing import absolute
 from tl_keras.data.missing import missing_hint
 from tl_keras.data.selection import limited, without_copies
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.splits import assign_splits, leaked, require_files
-from tl_keras.errors import DataError, RunError
+from tl_keras.errors import DataError, RunError, SkipReason
 from tl_keras.inspection.copies import inspected
 from tl_keras.runs.folder import RunFolder, damaged_run
 
@@ -47,7 +40,7 @@ class Dataset:
     """All examples of a run, those left out included.
 
     Attributes:
-        examples: In the source's order; `problem` tells which were left out.
+        examples: In the source's order; `skipped` tells which were left out and why.
         classes: Class names in the order of the model's outputs.
     """
 
@@ -56,7 +49,7 @@ class Dataset:
 
     def split(self, name: str) -> list[Example]:
         """Return the usable examples of one split."""
-        return [e for e in self.examples if e.split == name and not e.problem]
+        return [e for e in self.examples if e.split == name and e.is_used]
 
     @property
     def reported_split(self) -> str:
@@ -79,7 +72,7 @@ def prepare(
         source: The images.
         config: For the shares of the splits, and how many images may be bad.
         seed: Decides the splits.
-        checker: Gives every example its `sha256`, `problem` and `group`.
+        checker: Gives every example its `sha256`, `skipped` and `group`.
 
     Raises:
         DataError: A class has too few readable images, or too many images cannot be read.
@@ -93,7 +86,8 @@ def prepare(
     say_where_missing(checked, config)
     _require_good(checked, config)
     kept = without_copies(checked)
-    _list([example for example in kept if example.problem.startswith(CONFLICT)], len(kept), CONFLICTING)
+    conflicting = [example for example in kept if example.skipped is SkipReason.CONFLICTING_LABELS]
+    _list(conflicting, len(kept), CONFLICTING)
     divided = assign_splits(kept, config, seed)
     prepared = Dataset(tuple(limited(divided, config.limit_per_class, seed)), source.classes)
     _require_images(prepared)
@@ -135,7 +129,7 @@ def say_problems(checked: Sequence[Example]) -> None:
 
 def say_where_missing(checked: Sequence[Example], config: DataConfig) -> None:
     """Of files that a manifest names and that are not there, say where they were looked for."""
-    missing = [example.path for example in checked if example.problem == "file not found"]
+    missing = [example.path for example in checked if example.skipped is SkipReason.MISSING]
     manifest = absolute(str(config.source))
     if missing and manifest.is_file():
         warn(missing_hint(missing, manifest.parent))
@@ -153,15 +147,19 @@ def _list(some: Sequence[Example], of: int, what: str) -> None:
 
 def _say_left_out(examples: Sequence[Example]) -> None:
     """Say how many of the readable images are left out, and why."""
-    reasons = {EXCLUDED: "excluded by data.exclude", COPY: "exact copies of others", LIMITED: LIMITED}
-    for start, reason in reasons.items():
-        count = sum(example.problem.startswith(start) for example in examples)
-        if count:
-            say(f"{counted(count, 'image')} left out: {reason}")
+    reasons = {
+        SkipReason.EXCLUDED: "excluded by data.exclude",
+        SkipReason.EXACT_COPY: "exact copies of others",
+        SkipReason.OVER_LIMIT: "beyond data.limit_per_class",
+    }
+    counts = Counter(example.skipped for example in examples)
+    for reason, text in reasons.items():
+        if counts[reason]:
+            say(f"{counted(counts[reason], 'image')} left out: {text}")
 
 
 def _say_counts(prepared: Dataset) -> None:
-    used = [example for example in prepared.examples if not example.problem]
+    used = [example for example in prepared.examples if example.is_used]
     sizes = Counter(example.split for example in used)
     parts = ", ".join(
         f"{split} {sizes[split]} ({sizes[split] / len(used):.1%})" for split in SPLITS if sizes[split]

@@ -137,7 +137,7 @@ class Run:
         source = RunFolder(Path(self.config.model.weights).parent)
         if self.config.model.weights in KEYWORDS or not source.manifest_file.is_file():
             return set()
-        return {e.sha256 for e in read_examples(source) if e.split == "train" and not e.problem}
+        return {e.sha256 for e in read_examples(source) if e.split == "train" and e.is_used}
 
     def _transfer(self, split: str) -> TransferGain | None:
         """Return what the run's baseline found, if it has one."""

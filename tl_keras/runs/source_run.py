@@ -41,5 +41,5 @@ def source_model_info(stored: Run, report: EvaluationRecord) -> SourceModelInfo:
 
 def _fingerprint(prepared: Dataset) -> str:
     """Return a hash over all images that were used, wherever they lie on disk."""
-    lines = sorted(f"{e.split} {e.label} {e.sha256}\n" for e in prepared.examples if not e.problem)
+    lines = sorted(f"{e.split} {e.label} {e.sha256}\n" for e in prepared.examples if e.is_used)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

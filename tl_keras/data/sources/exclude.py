@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from tl_keras.core.wording import counted, did_you_mean, listed
 from tl_keras.data.csv_table import CsvTable, read_csv
-from tl_keras.data.example import EXCLUDED, LABEL_SEPARATOR, Example
+from tl_keras.data.example import LABEL_SEPARATOR, Example
 from tl_keras.data.findings import Finding
 from tl_keras.data.listing import absolute_text
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.sources.table import sorted_labels
-from tl_keras.errors import ConfigError
+from tl_keras.errors import ConfigError, SkipReason
 
 KEEP, EXCLUDE, RELABEL = "keep", "exclude", "relabel"
 
@@ -52,7 +52,7 @@ def apply_exclusions(
         raise ConfigError(f"data.exclude: not found: {file}.")
     actions = _actions(read_csv(file), str(file.parent), multilabel=multilabel)
     examples = tuple(_acted(example, actions.get(example.path), file.name) for example in source.examples)
-    used = {label for example in examples if not example.problem for label in example.labels}
+    used = {label for example in examples if example.is_used for label in example.labels}
     kept = [label for label in source.classes if label in used]
     classes = (*kept, *sorted(used - set(kept))) if ordered else tuple(sorted(used))
     findings = tuple(finding for finding in source.findings if not _is_settled(finding, actions))
@@ -123,7 +123,7 @@ def _acted(example: Example, action: _Action | None, name: str) -> Example:
     if action is None:
         return example
     if action.name == EXCLUDE:
-        return replace(example, problem=f"{EXCLUDED}{name}")
+        return example.skip(SkipReason.EXCLUDED, name)
     return replace(example, label=action.label)
 
 

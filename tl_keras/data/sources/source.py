@@ -106,7 +106,7 @@ def structural_findings(source: ImageSource, name: str) -> Iterator[Finding]:
     """Yield why a classifier cannot be trained on these images, or not be measured fully."""
     seen: dict[str, set[str]] = defaultdict(set)
     for example in source.examples:
-        if not example.problem:
+        if example.is_used:
             seen[example.split].update(example.labels)
     if not seen:
         yield Finding(kinds.NO_IMAGES, name, f"No images in {name}.")
