@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import traceback
+import warnings
 from typing import NoReturn
 
 import click
@@ -78,7 +80,21 @@ def main() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     silence_tensorflow()
+    _silence_pictures()
     sys.exit(run())
+
+
+def _silence_pictures() -> None:
+    """Keep Pillow's and matplotlib's own messages off the terminal, in this process only.
+
+    Pillow warns of damage and of large images, which are findings here, and has a lower limit of pixels than
+    ours; matplotlib says that it looks for fonts.
+    """
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = 200_000_000  # MAX_PIXELS of data/images/decode.py, which would import NumPy
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def run() -> int:
