@@ -162,8 +162,8 @@ def test_one_image_with_two_labels_does_not_rob_the_other_class() -> None:
 
 def test_labels_of_one_image_count_for_each_class() -> None:
     both = [Example(f"/{n}.jpg", "a|b", sha256=digest(n)) for n in range(6)]
-    unlabelled = [Example("/none.jpg", "", sha256=digest("none"))]
-    found = assign_splits(both + unlabelled, SHARES, 0)
+    unlabeled = [Example("/none.jpg", "", sha256=digest("none"))]
+    found = assign_splits(both + unlabeled, SHARES, 0)
     assert placed(found) == {(label, split) for label in "ab" for split in SPLITS}
 
 

@@ -64,7 +64,7 @@ def test_tiny_and_empty_images_are_not_compared(change: dict[str, int]) -> None:
     assert near_duplicates(made).tolist() == []
 
 
-def test_a_colour_tells_images_of_one_shape_apart() -> None:
+def test_a_color_tells_images_of_one_shape_apart() -> None:
     red, blue = (np.array([facts_of(encoded(noisy_image(3, (64, 64), color)), 1e9)]) for color in
                  ((220, 60, 60), (60, 60, 220)))  # fmt: skip
     red["look"] = blue["look"]

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.images import class_folders, encoded, noisy_image, spoiled
+from tests.images import class_folders, spoiled
 from tl_keras.config.schema import DataConfig, RuntimeConfig
 from tl_keras.data.example import Example
-from tl_keras.data.images import decode as decoding
-from tl_keras.data.images.facts import facts_of
 from tl_keras.data.sources.read import read_source
-from tl_keras.errors import BadImage, SkipReason
+from tl_keras.errors import SkipReason
 from tl_keras.inspection.examine import examine
 
 
@@ -66,18 +64,6 @@ def test_a_disk_that_refuses_is_no_reason_to_stop(tmp_path: Path, cache: Path) -
 def test_what_the_user_excludes_is_not_opened(tmp_path: Path) -> None:
     gone = Example(str(tmp_path / "gone.jpg"), "a").skip(SkipReason.EXCLUDED, "x.csv")
     assert examine([gone], 1e8, RuntimeConfig()).examples == (gone,)
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
-def test_the_record_of_a_file(format: str) -> None:
-    facts = facts_of(encoded(noisy_image(1, (90, 60)), format), 1e9)
-    assert (facts["width"], facts["height"], facts["format"].item().decode()) == (90, 60, format)
-
-
-def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "pixels_of", None)
-    with pytest.raises(BadImage, match=r"more than 0\.001 megapixels"):
-        facts_of(encoded(noisy_image(1, (90, 60))), 1000)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")

@@ -21,7 +21,7 @@ def without_copies(examples: Sequence[Example]) -> list[Example]:
     for example in examples:
         if may_be_split(example):
             same[example.sha256].append(example)
-    return [_judged(e, same[e.sha256]) if may_be_split(e) else e for e in examples]
+    return [_without_copy(e, same[e.sha256]) if may_be_split(e) else e for e in examples]
 
 
 def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
@@ -44,7 +44,7 @@ def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
     return [e.skip(SkipReason.OVER_LIMIT) if e.split == "train" and e.path in over else e for e in examples]
 
 
-def _judged(example: Example, same: Sequence[Example]) -> Example:
+def _without_copy(example: Example, same: Sequence[Example]) -> Example:
     labels = sorted({other.label for other in same} - {example.label})
     if labels:
         return example.skip(SkipReason.CONFLICTING_LABELS, ", ".join(labels))

@@ -68,9 +68,9 @@ FAR_TOO_SMALL = FindingKind(
 )  # fmt: skip
 EXTREME_ASPECT = FindingKind(
     "extreme_aspect", "warning", "images with an extreme aspect ratio",
-    "More than four times as long as wide: little is left by a centre crop; see --resize pad.", _AS_IS,
+    "More than four times as long as wide: little is left by a center crop; see --resize pad.", _AS_IS,
 )  # fmt: skip
-BLANK = FindingKind("blank", "warning", "images of one colour", "There is nothing to see in them.", _AS_IS)
+BLANK = FindingKind("blank", "warning", "images of one color", "There is nothing to see in them.", _AS_IS)
 ROTATED = FindingKind(
     "rotated",
     "note",
@@ -83,10 +83,10 @@ DEEP = FindingKind(
     "deep", "note", "images of 16 bits per channel", "The model takes 8.", "tlk fit keeps the upper 8 bits."
 )
 PALETTE = FindingKind(
-    "palette", "note", "palette images", "256 colours at most.", "tlk fit converts them to RGB."
+    "palette", "note", "palette images", "256 colors at most.", "tlk fit converts them to RGB."
 )
 ALPHA = FindingKind(
-    "alpha", "note", "images with transparency", "Colours that nobody sees lie under it.",
+    "alpha", "note", "images with transparency", "Colors that nobody sees lie under it.",
     "tlk fit drops the alpha channel: what lies under it counts.",
 )  # fmt: skip
 
