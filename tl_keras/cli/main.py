@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import traceback
-import warnings
 from typing import NoReturn
 
 import click
@@ -80,21 +79,16 @@ def main() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     silence_tensorflow()
-    _silence_pictures()
+    _set_up_pictures()
     sys.exit(run())
 
 
-def _silence_pictures() -> None:
-    """Keep Pillow's and matplotlib's own messages off the terminal, in this process only.
-
-    Pillow warns of damage and of large images, which are findings here, and has a lower limit of pixels than
-    ours; matplotlib says that it looks for fonts.
-    """
+def _set_up_pictures() -> None:
+    """Set what Pillow and matplotlib have one of per process: how large a WebP may be, and who may log."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = 200_000_000  # MAX_PIXELS of data/images/decode.py, which would import NumPy
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it says that it looks for fonts
 
 
 def run() -> int:

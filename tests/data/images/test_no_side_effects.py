@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
 import sys
 import warnings
@@ -11,14 +13,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.images import encoded, noisy_image
+from tests.images import encoded, exif, noisy_image
 from tl_keras.core.geometry import Geometry
 from tl_keras.data.images.decode import MAX_PIXELS, decode, upright_size
 from tl_keras.data.images.facts import facts_of
+from tl_keras.data.images.silence import PillowSilence
 from tl_keras.errors import BadImage, SkipReason
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = Geometry(8, 8)
+ODD_EXIF = encoded(noisy_image(1, (40, 30)), exif=exif(6)[:-4])
+"""Pillow warns when it reads its header."""
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +64,12 @@ assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters), logging.getLogger("matpl
 
 def test_the_command_sets_what_it_needs_for_its_own_process() -> None:
     run("""
-import logging, warnings
+import logging
 from PIL import Image
 from tl_keras.cli import main
 from tl_keras.data.images.decode import MAX_PIXELS
-main._silence_pictures()
+main._set_up_pictures()
 assert Image.MAX_IMAGE_PIXELS == MAX_PIXELS and logging.getLogger("matplotlib").level == logging.ERROR
-warnings.warn_explicit("damaged", UserWarning, "PngImagePlugin.py", 1, module="PIL.PngImagePlugin")
 """)
 
 
@@ -101,3 +105,32 @@ def test_the_limit_is_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadImage) as caught:
         decode(encoded(noisy_image(1, (90, 70))), SMALL)
     assert caught.value.reason is SkipReason.TOO_LARGE and MAX_PIXELS == 200_000_000
+
+
+def test_warnings_of_damage_are_neither_shown_nor_errors() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode(ODD_EXIF, SMALL).shape == (8, 8, 3)
+        with pytest.raises(UserWarning, match="EXIF"), Image.open(io.BytesIO(ODD_EXIF)):
+            pass  # the host's own images are as strict as the host wants
+
+
+def test_the_filters_are_as_before_whatever_threads_do() -> None:
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as threads:
+        assert len(list(threads.map(lambda _: decode(ODD_EXIF, SMALL), range(200)))) == 200
+    assert warnings.filters == before
+
+
+def test_a_host_that_changes_filters_meanwhile_gets_back_its_own() -> None:
+    own = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+    with warnings.catch_warnings():
+        warnings.filters.insert(0, own)
+        before, silence = list(warnings.filters), PillowSilence()
+        with silence:
+            host = warnings.catch_warnings()
+            host.__enter__()
+            assert len(warnings.filters) == len(before) + 1
+        assert warnings.filters == before
+        host.__exit__(None, None, None)
+        assert warnings.filters == before and warnings.filters[0] is own

@@ -31,6 +31,7 @@ from PIL.Image import Resampling, Transpose
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Box
 from tl_keras.data.images.orientation import exif_orientation, swaps_sides
+from tl_keras.data.images.silence import PillowSilence
 from tl_keras.errors import BadImage, DataError, SkipReason
 
 DECODING = f"1, Pillow {PIL.__version__}"
@@ -44,6 +45,7 @@ height: a PNG file of 1 x 100 million pixels, small on disk and decoded, would t
 OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing about the file."""
 DRAFT_RATIOS = (8, 4, 2)
+_SILENCE = PillowSilence()
 _PREFIX = 16
 _NOT_OF_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
 """What Pillow's readers raise at a header that is none of theirs."""
@@ -88,7 +90,7 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
     if not data:
         raise BadImage(SkipReason.EMPTY)
     try:
-        with _identify(data) as image:
+        with _SILENCE, _identify(data) as image:
             _refuse_huge(image)
             yield image
     except BadImage:
@@ -242,7 +244,7 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _pad(image: Image.Image, geometry: Geometry) -> Image.Image:
-    """Centre an image on black where it does not fill the model's input."""
+    """Center an image on black where it does not fill the model's input."""
     if image.size == (geometry.width, geometry.height):
         return image
     canvas = Image.new("RGB", (geometry.width, geometry.height))
