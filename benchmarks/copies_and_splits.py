@@ -51,7 +51,7 @@ def main() -> None:
 def flat(folder: Path) -> list[Example]:
     """Return the readable images of a data set, examined, and without the splits that it may have."""
     found = inspected(read_source(DataConfig(source=str(folder))).examples, Config())
-    return [replace(example, split="") for example in found if not example.problem]
+    return [replace(example, split="") for example in found if example.is_used]
 
 
 def plant(examples: list[Example]) -> None:

@@ -42,7 +42,7 @@ def features(folder: Path, config: Config, size: int) -> tuple[np.ndarray, np.nd
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGES)
     frozen = frozen_trunk(build_trunk(config.model, size), config, Geometry(size, size))
     checked = frozen.check([Example(str(file), file.parent.name) for file in files])
-    examples = [example for example in checked if not example.problem]
+    examples = [example for example in checked if example.is_used]
     hashes = [example.sha256 for example in examples]
     labels = np.unique([example.label for example in examples], return_inverse=True)[1]
     return frozen.stored.rows(frozen.stored.locate(hashes)), labels, hashes

@@ -3,7 +3,7 @@
 TlkError                the root: `cli` prints its text and exits with 1
 ├── ConfigError         a setting, an option or a name that does not exist or does not fit
 ├── DataError           the images: wrong folder, no images, one class, a broken manifest
-│   └── BadImage        one file that is not a readable image (the rest go on)
+│   └── BadImage        one file that is not a readable image (the others are used)
 ├── ModelError          a model file or its weights: missing, not one, not matching
 ├── TrainingError       a training that went wrong: the loss is no number any more
 ├── RunError            a run's folder: missing, unfinished, already there
@@ -13,6 +13,8 @@ A message says what was expected, what was found and what to do next, in a few l
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 
 class TlkError(Exception):
@@ -27,8 +29,54 @@ class DataError(TlkError):
     """Images or labels that cannot be used as they are."""
 
 
+class SkipReason(StrEnum):
+    """Why an image is left out.
+
+    The value is how the sentence begins that says so, on the terminal and in a run's manifest.csv; the detail
+    follows. No value begins with another one, so that the sentence can be taken apart again.
+    """
+
+    MISSING = "file not found"
+    NO_PERMISSION = "permission denied"
+    FOLDER = "a folder, not a file"
+    UNREADABLE = "cannot be read: "
+    EMPTY = "empty file"
+    NOT_AN_IMAGE = "not a JPEG, PNG, BMP, GIF or WebP image"
+    DAMAGED = "truncated or damaged: "
+    TOO_LARGE = "more than "
+    EXCLUDED = "excluded by "
+    EXACT_COPY = "copy of "
+    CONFLICTING_LABELS = "the same image has other labels too: "
+    OVER_LIMIT = "beyond data.limit_per_class"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the file cannot be used, rather than not being wanted."""
+        return self not in _NOT_WANTED
+
+
+_NOT_WANTED = (
+    SkipReason.EXCLUDED,
+    SkipReason.EXACT_COPY,
+    SkipReason.CONFLICTING_LABELS,
+    SkipReason.OVER_LIMIT,
+)
+
+
 class BadImage(DataError):
-    """One file that cannot be decoded; its text is the reason, without the path."""
+    """One file that cannot be decoded; its text is the reason, without the path.
+
+    Args:
+        reason: Why.
+        detail: What belongs to it, such as the decoder's message.
+    """
+
+    def __init__(self, reason: SkipReason, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}{self.detail}"
 
 
 class ModelError(TlkError):
@@ -36,7 +84,7 @@ class ModelError(TlkError):
 
 
 class TrainingError(TlkError):
-    """A training that cannot go on."""
+    """A training that cannot continue."""
 
 
 class RunError(TlkError):

@@ -64,7 +64,7 @@ def test_all_off_is_no_function():
     assert augmenter(AugmentConfig()) is None
 
 
-def test_colour_jitter_stays_near_the_image():
+def test_color_jitter_stays_near_the_image():
     config = AugmentConfig(color_jitter=0.1)
     difference = np.abs(batches(config)[0][0].astype(int) - IMAGES).mean()
     assert difference < 40

@@ -18,6 +18,7 @@ from tests.images import class_folders, encoded, noisy_image
 from tl_keras.core.geometry import Geometry
 from tl_keras.data.checking import check
 from tl_keras.data.example import Example
+from tl_keras.errors import SkipReason
 
 GEOMETRY = Geometry(16, 16)
 
@@ -45,7 +46,7 @@ def test_hashes_and_problems_in_the_order_given(tmp_path: Path) -> None:
 def test_an_earlier_problem_is_forgotten_when_the_file_is_mended(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(noisy_image(1)))
-    assert check([Example(str(path), "x", problem="empty file")], GEOMETRY)[0].problem == ""
+    assert check([Example(str(path), "x", skipped=SkipReason.EMPTY)], GEOMETRY)[0].is_used
 
 
 def test_progress_is_reported_from_this_thread(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_an_interrupt_stops_it(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encoded(noisy_image(1, (1500, 1500)), "PNG", compress_level=1))
     program = (
-        "from tl_keras.data.check import check, Example, Geometry\n"
+        "from tl_keras.data.checking import check, Example, Geometry\n"
         f"check([Example({str(path)!r}, 'x')] * 100_000, Geometry(16, 16), lambda n: print('go', flush=True))"
     )
     process = subprocess.Popen(

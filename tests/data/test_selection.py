@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tl_keras.data.example import LIMITED, Example
+from tl_keras.data.example import Example
 from tl_keras.data.selection import limited, without_copies
+from tl_keras.errors import SkipReason
 
 
 def image(path: str, label: str = "a", content: str = "", split: str = "") -> Example:
@@ -13,7 +14,7 @@ def image(path: str, label: str = "a", content: str = "", split: str = "") -> Ex
 
 
 def left_out(examples: list[Example]) -> dict[str, str]:
-    return {example.path: example.problem for example in examples if example.problem}
+    return {example.path: example.problem for example in examples if not example.is_used}
 
 
 def test_the_first_of_identical_images_is_kept() -> None:
@@ -39,7 +40,7 @@ def test_a_test_of_the_users_stays_as_it_is_where_val_is_made() -> None:
 
 
 def test_broken_images_are_nobodys_copies() -> None:
-    broken = replace(image("/1", content=""), sha256="", problem="empty file")
+    broken = replace(image("/1", content=""), sha256="", skipped=SkipReason.EMPTY)
     assert without_copies([broken, replace(broken, path="/2")]) == [broken, replace(broken, path="/2")]
 
 
@@ -49,9 +50,11 @@ def test_a_limit_per_class() -> None:
     chosen = {}
     for limit in (2, 5):
         found = limited([*train, *rest], limit, seed=0)
-        used = [example for example in found if not example.problem]
+        used = [example for example in found if example.is_used]
         assert [sum(e.label == label and e.split == "train" for e in used) for label in "ab"] == [limit] * 2
-        assert sum(e.split == "val" for e in used) == 20 and set(left_out(found).values()) == {LIMITED}
+        assert sum(e.split == "val" for e in used) == 20 and set(left_out(found).values()) == {
+            "beyond data.limit_per_class"
+        }
         chosen[limit] = {example.path for example in used}
     assert chosen[2] < chosen[5]
     assert limited(train, None, 0) == train
@@ -65,5 +68,5 @@ def test_images_of_no_class_count_as_a_class_of_their_own() -> None:
 def test_a_limit_per_class_of_several_labels() -> None:
     both = [replace(image(f"/{n}", split="train"), label="a|b") for n in range(5)]
     only = [image(f"/b{n}", "b", split="train") for n in range(5)]
-    used = [example for example in limited([*both, *only], 2, 0) if not example.problem]
+    used = [example for example in limited([*both, *only], 2, 0) if example.is_used]
     assert all(sum(label in e.labels for e in used) >= 2 for label in "ab") and len(used) <= 4

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tl_keras.config.schema import DataConfig, SplitConfig
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.splits import assign_splits, leaked, split_position
-from tl_keras.errors import ConfigError, DataError
+from tl_keras.errors import ConfigError, DataError, SkipReason
 
 SHARES = DataConfig()
 
@@ -141,13 +141,13 @@ def test_a_source_with_train_alone_is_divided_in_three() -> None:
 
 
 def test_the_users_splits_stay_also_where_no_image_of_val_can_be_read() -> None:
-    broken = [replace(example, problem="empty file") for example in images("a", range(9), "val")]
+    broken = [example.skip(SkipReason.EMPTY) for example in images("a", range(9), "val")]
     given_splits = images("a", range(9, 30), "train") + broken
     assert assign_splits(given_splits, SHARES, 0) == given_splits
 
 
 def test_images_with_a_problem_are_passed_on() -> None:
-    broken = Example("/a/x.jpg", "a", problem="empty file")
+    broken = Example("/a/x.jpg", "a", skipped=SkipReason.EMPTY)
     found = assign_splits([*images("a", range(3)), broken], SHARES, 0)
     assert found[3] == broken
 
@@ -162,8 +162,8 @@ def test_one_image_with_two_labels_does_not_rob_the_other_class() -> None:
 
 def test_labels_of_one_image_count_for_each_class() -> None:
     both = [Example(f"/{n}.jpg", "a|b", sha256=digest(n)) for n in range(6)]
-    unlabelled = [Example("/none.jpg", "", sha256=digest("none"))]
-    found = assign_splits(both + unlabelled, SHARES, 0)
+    unlabeled = [Example("/none.jpg", "", sha256=digest("none"))]
+    found = assign_splits(both + unlabeled, SHARES, 0)
     assert placed(found) == {(label, split) for label in "ab" for split in SPLITS}
 
 
@@ -174,7 +174,7 @@ def test_labels_of_one_image_count_for_each_class() -> None:
         (images("b", range(1)) * 4, images("a", range(5)), "'b' has 1"),
         (images("b", range(1), "train"), images("a", range(9), "test"), "at least 2.*'b' has 1"),
         (
-            [Example("/b", "b", "train", "x", "empty file")],
+            [Example("/b", "b", "train", "x", SkipReason.EMPTY)],
             images("a", range(9), "val"),
             "at least 1.*'b' has 0",
         ),
@@ -189,7 +189,7 @@ def test_leaks_are_counted() -> None:
     train, other = images("a", range(3), "train"), images("a", range(3, 6), "val")
     copies = [replace(train[0], path="/copy", split="val"), replace(train[1], path="/copy2", split="test")]
     assert len(leaked([*train, *other, *copies])) == 2
-    assert not leaked([*train, *other, replace(copies[0], problem="empty file")])
+    assert not leaked([*train, *other, copies[0].skip(SkipReason.EMPTY)])
 
 
 def grouped(examples: list[Example], size: int) -> list[Example]:

@@ -86,7 +86,7 @@ def test_broken_images_are_told_and_left_out(examples, extractor, tmp_path):
     odd = [Example(str(tmp_path / name), "x") for name in ("text.jpg", "half.jpg", "gone.jpg")]
     store = store_of(extractor, tmp_path / "store")
     checked = run([*odd, examples[0]], extractor, store)
-    assert [bool(example.problem) for example in checked] == [True, True, True, False]
+    assert [not example.is_used for example in checked] == [True, True, True, False]
     assert len(store) == 1
 
 

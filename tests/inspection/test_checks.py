@@ -15,6 +15,7 @@ from tests.images import class_folders, encoded, noisy_image, peculiar, split_fo
 from tl_keras.config.loading import load_config
 from tl_keras.data.example import Example
 from tl_keras.data.images.facts import FACTS
+from tl_keras.errors import SkipReason
 from tl_keras.inspection.checks import file_findings
 from tl_keras.inspection.examine import ExaminedImages
 from tl_keras.inspection.result import Inspection
@@ -54,17 +55,24 @@ def test_files_that_cannot_be_read(tmp_path: Path, inspected) -> None:
     assert found.severities == {"error": len(expected)}
 
 
-def test_every_reason_has_its_kind() -> None:
+def test_every_fault_has_its_kind() -> None:
     """Also those that cannot be made everywhere: root may read all files, and disks seldom fail."""
-    reasons = {
-        "permission denied": "no_permission",
-        "a folder, not a file": "not_an_image",
-        "cannot be read: Input/output error": "unreadable",
-        "some reason of tomorrow": "unreadable",
+    expected = {
+        SkipReason.MISSING: "missing_file",
+        SkipReason.NO_PERMISSION: "no_permission",
+        SkipReason.FOLDER: "not_an_image",
+        SkipReason.UNREADABLE: "unreadable",
+        SkipReason.EMPTY: "empty_file",
+        SkipReason.NOT_AN_IMAGE: "not_an_image",
+        SkipReason.DAMAGED: "damaged_file",
+        SkipReason.TOO_LARGE: "too_large",
     }
-    examples = tuple(Example(f"/{n}.jpg", "a", problem=reason) for n, reason in enumerate(reasons))
-    found = file_findings(ExaminedImages(examples, np.zeros(len(reasons), FACTS)), 32, "data")
-    assert [finding.kind.name for finding in found] == list(reasons.values())
+    assert {reason for reason in SkipReason if reason.is_fault} == set(expected)
+    examples = tuple(Example(f"/{reason.name}.jpg", "a", skipped=reason) for reason in SkipReason)
+    found = file_findings(ExaminedImages(examples, np.zeros(len(examples), FACTS)), 32, "data")
+    assert {Path(finding.path).stem: finding.kind.name for finding in found} == {
+        reason.name: kind for reason, kind in expected.items()
+    }
 
 
 def test_images_worth_a_remark(tmp_path: Path, inspected) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.images import encoded, noisy_image
 from tl_keras.data.example import Example
 from tl_keras.data.images.facts import FACTS, facts_of
+from tl_keras.errors import SkipReason
 from tl_keras.inspection.copies import LOOK_BITS, Copies, near_duplicates, with_groups
 from tl_keras.inspection.examine import ExaminedImages
 
@@ -63,7 +64,7 @@ def test_tiny_and_empty_images_are_not_compared(change: dict[str, int]) -> None:
     assert near_duplicates(made).tolist() == []
 
 
-def test_a_colour_tells_images_of_one_shape_apart() -> None:
+def test_a_color_tells_images_of_one_shape_apart() -> None:
     red, blue = (np.array([facts_of(encoded(noisy_image(3, (64, 64), color)), 1e9)]) for color in
                  ((220, 60, 60), (60, 60, 220)))  # fmt: skip
     red["look"] = blue["look"]
@@ -81,6 +82,6 @@ def test_groups_join_what_has_a_member_in_common() -> None:
 
 
 def test_what_cannot_be_read_has_no_group() -> None:
-    examples = [Example("/1", "x", sha256="a"), Example("/2", "x", problem="empty file", group="g")]
+    examples = [Example("/1", "x", sha256="a"), Example("/2", "x", skipped=SkipReason.EMPTY, group="g")]
     assert [e.group for e in with_groups(examples, Copies({}, np.zeros((0, 2), int)))] == ["", ""]
-    assert ExaminedImages(tuple(examples), np.zeros(2, FACTS)).examples[1].problem
+    assert not ExaminedImages(tuple(examples), np.zeros(2, FACTS)).examples[1].is_used

@@ -78,7 +78,7 @@ def test_a_folder_of_damaged_files_is_inspected_and_prepared_alike(tmp_path, mon
     with (tmp_path / "issues.csv").open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == len(found.findings)
     checked = inspected(read_source(DataConfig(source=str(data))).examples, Config())
-    assert {example.path for example in checked if example.problem} == broken
+    assert {example.path for example in checked if not example.is_used} == broken
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=60).filter(

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.images import class_folders, encoded, noisy_image, spoiled
+from tests.images import class_folders, spoiled
 from tl_keras.config.schema import DataConfig, RuntimeConfig
 from tl_keras.data.example import Example
-from tl_keras.data.images import decode as decoding
-from tl_keras.data.images.facts import facts_of
 from tl_keras.data.sources.read import read_source
-from tl_keras.errors import BadImage
+from tl_keras.errors import SkipReason
 from tl_keras.inspection.examine import examine
 
 
@@ -34,9 +32,9 @@ def test_it_gives_hashes_problems_and_facts_in_order(tmp_path: Path) -> None:
     broken = spoiled(data / "red")
     found = examine(examples_in(data), 1e8, RuntimeConfig())
     assert [e.path for e in found.examples] == [e.path for e in examples_in(data)]
-    assert {Path(e.path).name for e in found.examples if e.problem} == set(broken)
+    assert {Path(e.path).name for e in found.examples if not e.is_used} == set(broken)
     for example, facts in zip(found.examples, found.facts, strict=True):
-        assert (facts["width"], facts["height"]) == ((0, 0) if example.problem else (40, 32))
+        assert (facts["width"], facts["height"]) == ((0, 0) if not example.is_used else (40, 32))
 
 
 def test_a_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,29 +62,15 @@ def test_a_disk_that_refuses_is_no_reason_to_stop(tmp_path: Path, cache: Path) -
 
 
 def test_what_the_user_excludes_is_not_opened(tmp_path: Path) -> None:
-    found = examine(
-        [Example(str(tmp_path / "gone.jpg"), "a", problem="excluded by x.csv")], 1e8, RuntimeConfig()
-    )
-    assert found.examples[0].problem == "excluded by x.csv"
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
-def test_the_record_of_a_file(format: str) -> None:
-    facts = facts_of(encoded(noisy_image(1, (90, 60)), format), 1e9)
-    assert (facts["width"], facts["height"], facts["format"].item().decode()) == (90, 60, format)
-
-
-def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "pixels_of", None)
-    with pytest.raises(BadImage, match=r"more than 0\.001 megapixels"):
-        facts_of(encoded(noisy_image(1, (90, 60))), 1000)
+    gone = Example(str(tmp_path / "gone.jpg"), "a").skip(SkipReason.EXCLUDED, "x.csv")
+    assert examine([gone], 1e8, RuntimeConfig()).examples == (gone,)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
 def test_files_without_permission(tmp_path: Path) -> None:
     data = class_folders(tmp_path / "data")
     (data / "red" / "red_00.jpg").chmod(0)
-    problems = [e.problem for e in examine(examples_in(data), 1e8, RuntimeConfig()).examples if e.problem]
+    problems = [e.problem for e in examine(examples_in(data), 1e8, RuntimeConfig()).examples if not e.is_used]
     assert problems == ["permission denied"]
 
 

@@ -12,11 +12,11 @@ from tl_keras.inspection.labels import FEWEST, suspicious_labels
 def clusters(
     count: int = 600, classes: int = 4, width: int = 8, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return features around a centre per class, and the true labels."""
+    """Return features around a center per class, and the true labels."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, classes, count)
-    centres = rng.normal(size=(classes, width)) * 3
-    return (centres[truth] + rng.normal(size=(count, width))).astype(np.float32), truth
+    centers = rng.normal(size=(classes, width)) * 3
+    return (centers[truth] + rng.normal(size=(count, width))).astype(np.float32), truth
 
 
 def flipped(truth: np.ndarray, count: int, seed: int = 1) -> tuple[np.ndarray, set[int]]:
@@ -143,5 +143,5 @@ def test_parameters_chosen_on_a_sample_of_whole_groups(monkeypatch):
     groups = [str(row // 2) for row in range(600)]
     found, _ = suspicious_labels(features, given, seed=0, groups=groups)
     assert len(wrong & {one.index for one in found}) >= 28 and len(found) <= 34
-    rows = module._sample(module._group_codes(groups, 600), 4, seed=0)
+    rows = module._sample_rows(module._group_codes(groups, 600), 4, seed=0)
     assert len(rows) == 200 and (rows[::2] % 2 == 0).all() and (rows[1::2] == rows[::2] + 1).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -78,7 +79,16 @@ def main() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     silence_tensorflow()
+    _set_up_pictures()
     sys.exit(run())
+
+
+def _set_up_pictures() -> None:
+    """Set what Pillow and matplotlib have one of per process: how large a WebP may be, and who may log."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = 200_000_000  # MAX_PIXELS of data/images/decode.py, which would import NumPy
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it says that it looks for fonts
 
 
 def run() -> int:

@@ -1,1 +1,1 @@
-"""Labelled images: lists, splits, sampling, batches. It knows no network."""
+"""Labeled images: lists, splits, sampling, batches. It knows no network."""

@@ -63,7 +63,7 @@ def augmenter(config: AugmentConfig) -> Callable[[tf.Tensor, tf.Tensor, tf.Tenso
 
 
 def _layers(config: AugmentConfig) -> list[Any]:
-    """Build the layers that are switched on: geometry first, then colour, then mixing of images."""
+    """Build the layers that are switched on: geometry first, then color, then mixing of images."""
     new = keras.layers
     common: dict[str, Any] = {"dtype": "float32"}
     filled = common | {"fill_mode": "reflect"}
@@ -96,7 +96,7 @@ def _layers(config: AugmentConfig) -> list[Any]:
 
 
 def _around_half(strength: float) -> tuple[float, float]:
-    """Return RandomSaturation's factor range: 0.5 leaves an image as it is, 0 is grey, 1 saturated."""
+    """Return RandomSaturation's factor range: 0.5 leaves an image as it is, 0 is gray, 1 saturated."""
     return (0.5 - strength / 2, 0.5 + strength / 2)
 
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import (
-    Callable,
-    Container,
-    Iterable,
-    Iterator,
-)
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Pixels
 from tl_keras.data.example import Example
-from tl_keras.data.images.decode import decode, read_bytes
+from tl_keras.data.images.decode import decode
 from tl_keras.data.images.parallel import decoded_bytes, in_threads
-from tl_keras.errors import BadImage
+from tl_keras.data.images.read import read_image
 
 
 def check(
@@ -30,7 +23,7 @@ def check(
         on_progress: Called with the number of images done since the last call, in the caller's thread.
 
     Returns:
-        The examples in the same order with `sha256` (empty if the file cannot be read) and `problem`.
+        The examples in the same order with `sha256` (empty if the file cannot be read) and `skipped`.
     """
     checked = []
     for example, _ in decode_examples(examples, geometry):
@@ -43,7 +36,7 @@ def check(
 def decode_examples(
     examples: Iterable[Example], geometry: Geometry, known: Container[str] = ()
 ) -> Iterator[tuple[Example, Pixels | None]]:
-    """Yield every example with `sha256` and `problem`, and its pixels, uint8 [H, W, 3].
+    """Yield every example with `sha256` and `skipped`, and its pixels, uint8 [H, W, 3].
 
     Args:
         examples: In the order in which they are yielded.
@@ -54,11 +47,5 @@ def decode_examples(
 
 
 def _open(example: Example, geometry: Geometry, known: Container[str]) -> tuple[Example, Pixels | None]:
-    digest = ""
-    try:
-        data = read_bytes(example.path)
-        digest = hashlib.sha256(data).hexdigest()
-        pixels = None if digest in known else decode(data, geometry)
-    except BadImage as error:
-        return replace(example, sha256=digest, problem=str(error)), None
-    return replace(example, sha256=digest, problem=""), pixels
+    found = read_image(example.path, lambda data: decode(data, geometry), known)
+    return example.as_read(found.sha256, found.fault), found.decoded

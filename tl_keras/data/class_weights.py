@@ -41,4 +41,4 @@ def require_known_classes(config: Config, classes: Sequence[str]) -> None:
                 f"{did_you_mean(unknown[0], classes)} The classes are: {listed(classes)}."
             )
         if not any(weights.get(name, 1.0) for name in classes):
-            raise ConfigError(f"{section}.class_weight: every class weighs 0, so nothing can be learnt.")
+            raise ConfigError(f"{section}.class_weight: every class weighs 0, so nothing can be learned.")

@@ -1,4 +1,4 @@
-"""What can be wrong with a set of labelled images, and one case of it."""
+"""What can be wrong with a set of labeled images, and one case of it."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ def _threads() -> ThreadPoolExecutor:
 
 
 class Loader(ABC):
-    """Labelled examples, and what a model gets to see of them.
+    """Labeled examples, and what a model gets to see of them.
 
     An example may be seen in several views, each a row of its own: row `view * len(self) + index`.
 
     Attributes:
-        examples: The labelled images.
+        examples: The labeled images.
         classes: Class names; their order is the order of the targets.
         views: How many views there are of each; training takes them in turns, one per epoch.
         failure: What went wrong while loading: TensorFlow turns exceptions of its callbacks into its own.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import astuple, fields
 
 from tl_keras.data.example import SPLITS, Example
-from tl_keras.errors import RunError
+from tl_keras.errors import RunError, SkipReason
 
-COLUMNS = [field.name for field in fields(Example)]
+COLUMNS = ["path", "label", "split", "sha256", "problem", "group"]
 
 
 def to_csv(examples: Iterable[Example]) -> str:
@@ -18,7 +17,7 @@ def to_csv(examples: Iterable[Example]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)  # ends lines with \r\n: with \n alone it would not quote a path's \r
     writer.writerow(COLUMNS)
-    writer.writerows(astuple(example) for example in examples)
+    writer.writerows((e.path, e.label, e.split, e.sha256, e.problem, e.group) for e in examples)
     return text.getvalue()
 
 
@@ -43,9 +42,20 @@ def _example(row: list[str], number: int) -> Example:
         raise RunError(
             f"The run's manifest.csv is damaged: example {number} has {len(row)} fields, not {len(COLUMNS)}."
         )
-    example = Example(*row)
-    if example.split not in ("", *SPLITS):
-        raise RunError(
-            f"The run's manifest.csv is damaged: example {number} is in the split {example.split!r}."
-        )
-    return example
+    path, label, split, sha256, problem, group = row
+    if split not in ("", *SPLITS):
+        raise RunError(f"The run's manifest.csv is damaged: example {number} is in the split {split!r}.")
+    return Example(path, label, split, sha256, *parse_problem(problem), group)
+
+
+def parse_problem(problem: str) -> tuple[SkipReason | None, str]:
+    """Return the reason and the detail of a sentence, as `Example.problem` makes it of them.
+
+    A sentence that another version wrote counts as that of a file that cannot be read.
+    """
+    if not problem:
+        return None, ""
+    for reason in SkipReason:
+        if problem.startswith(reason):
+            return reason, problem.removeprefix(reason)
+    return SkipReason.UNREADABLE, problem

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
-from tl_keras.data.example import CONFLICT, COPY, LIMITED, Example
+from tl_keras.data.example import Example
 from tl_keras.data.splits import makes_splits, may_be_split, split_position
+from tl_keras.errors import SkipReason
 
 
 def without_copies(examples: Sequence[Example]) -> list[Example]:
@@ -21,7 +21,7 @@ def without_copies(examples: Sequence[Example]) -> list[Example]:
     for example in examples:
         if may_be_split(example):
             same[example.sha256].append(example)
-    return [_judged(e, same[e.sha256]) if may_be_split(e) else e for e in examples]
+    return [_without_copy(e, same[e.sha256]) if may_be_split(e) else e for e in examples]
 
 
 def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
@@ -31,7 +31,7 @@ def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
     """
     if limit is None:
         return list(examples)
-    train = [example for example in examples if example.split == "train" and not example.problem]
+    train = [example for example in examples if example.split == "train" and example.is_used]
     train.sort(key=lambda example: (split_position(f"limit {example.sha256}", seed), example.path))
     used: Counter[str] = Counter()
     over = set()
@@ -41,12 +41,12 @@ def limited(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
             over.add(example.path)
         else:
             used.update(labels)
-    return [replace(e, problem=LIMITED) if e.split == "train" and e.path in over else e for e in examples]
+    return [e.skip(SkipReason.OVER_LIMIT) if e.split == "train" and e.path in over else e for e in examples]
 
 
-def _judged(example: Example, same: Sequence[Example]) -> Example:
+def _without_copy(example: Example, same: Sequence[Example]) -> Example:
     labels = sorted({other.label for other in same} - {example.label})
     if labels:
-        return replace(example, problem=f"{CONFLICT}{', '.join(labels)}")
+        return example.skip(SkipReason.CONFLICTING_LABELS, ", ".join(labels))
     first = same[0]
-    return example if example is first else replace(example, problem=f"{COPY}{first.path}")
+    return example if example is first else example.skip(SkipReason.EXACT_COPY, first.path)

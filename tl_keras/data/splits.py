@@ -22,7 +22,7 @@ Stretches = dict[str, tuple[float, float]]
 
 
 def assign_splits(examples: Iterable[Example], config: DataConfig, seed: int) -> list[Example]:
-    """Give every readable image a split; images with a problem are passed on as they are.
+    """Give every readable image a split; images that are left out are passed on as they are.
 
     Splits that the source brings are kept. What it lacks is taken out of `train`: `val` where there is a
     `test`, both where there is only `train` (or no split at all). Every class gets an image in each split
@@ -70,7 +70,7 @@ def too_small(examples: Iterable[Example], config: DataConfig) -> dict[str, int]
     examples = list(examples)
     without_folds = config.model_copy(update={"folds": 0, "fold": 1})
     stretches = _stretches({example.split for example in examples}, without_folds)
-    return _short(examples, [example for example in examples if may_be_split(example)], list(stretches))
+    return _too_small(examples, [example for example in examples if may_be_split(example)], list(stretches))
 
 
 def makes_splits(examples: Iterable[Example]) -> bool:
@@ -80,14 +80,14 @@ def makes_splits(examples: Iterable[Example]) -> bool:
 
 def leaked(examples: Iterable[Example]) -> list[Example]:
     """Return the readable val and test images of which train has a copy, a near-duplicate or a relative."""
-    readable = [example for example in examples if not example.problem]
+    readable = [example for example in examples if example.is_used]
     trained = {example.split_unit for example in readable if example.split == "train"}
     return [e for e in readable if e.split in ("val", "test") and e.split_unit in trained]
 
 
 def may_be_split(example: Example) -> bool:
     """Tell whether this image's split is ours to choose."""
-    return not example.problem and example.split in ("", "train")
+    return example.is_used and example.split in ("", "train")
 
 
 def split_position(unit: str, seed: int) -> float:
@@ -151,7 +151,7 @@ def _distance(place: float, stretch: tuple[float, float]) -> float:
 
 def _require_enough(examples: list[Example], pool: list[Example], splits: list[str]) -> None:
     """Refuse classes that cannot have a distinct image in each of the splits to be made."""
-    short = [f"{label!r} has {found}" for label, found in _short(examples, pool, splits).items()]
+    short = [f"{label!r} has {found}" for label, found in _too_small(examples, pool, splits).items()]
     if short:
         more = f" and {len(short) - 10} more classes" if len(short) > 10 else ""
         grouped = any(example.group for example in pool)
@@ -164,7 +164,7 @@ def _require_enough(examples: list[Example], pool: list[Example], splits: list[s
         )
 
 
-def _short(examples: list[Example], pool: list[Example], splits: list[str]) -> dict[str, int]:
+def _too_small(examples: list[Example], pool: list[Example], splits: list[str]) -> dict[str, int]:
     """Return the classes with fewer distinct images than splits, and how many these have."""
     of_use = [example for example in examples if not example.is_excluded]
     units: dict[str, set[str]] = {label: set() for example in of_use for label in example.labels}

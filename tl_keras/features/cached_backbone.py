@@ -81,10 +81,10 @@ class CachedBackbone:
         return len({example.sha256 for example in examples if example.sha256 not in self.stored})
 
     def check(self, examples: Sequence[Example]) -> list[Example]:
-        """Check every image and store its row; return the examples with `sha256` and `problem`."""
+        """Check every image and store its row; return the examples with `sha256` and `skipped`."""
         with progress("computing features", len(examples)) as advance:
             checked, new = extract(examples, self._geometry, self.extractor, self.stored, advance)
-        _say_new([example for example in checked if not example.problem], new)
+        _say_new([example for example in checked if example.is_used], new)
         return checked
 
     def compute(self, examples: Sequence[Example]) -> None:
@@ -104,7 +104,7 @@ class CachedBackbone:
             DataError: One cannot be read any more.
         """
         checked = self.check(examples)
-        broken = [example for example in checked if example.problem]
+        broken = [example for example in checked if not example.is_used]
         if broken:
             others = f"\n{len(broken) - 1} more cannot be read either." if len(broken) > 1 else ""
             raise DataError(f"{broken_since(broken[0].path, broken[0].problem)}{others}")

@@ -13,9 +13,9 @@ from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Pixels
 from tl_keras.data.augmentation import AUGMENTATION, augmenter
 from tl_keras.data.example import Example
-from tl_keras.data.images.decode import broken_since, decode, read_bytes, upright_size
+from tl_keras.data.images.decode import broken_since, decode, upright_size
+from tl_keras.data.images.read import read_image
 from tl_keras.data.loaders import random_box
-from tl_keras.errors import BadImage
 
 
 class View:
@@ -41,13 +41,10 @@ class View:
             DataError: It could be read when it was checked, and cannot any more.
         """
         key = hashlib.sha256(f"{self._seed}:{example.sha256}".encode()).digest()
-        try:
-            data = read_bytes(example.path)
-            if hashlib.sha256(data).hexdigest() != example.sha256:
-                raise BadImage("its content has changed")
-            pixels = self._cropped(data, geometry, key)
-        except BadImage as error:
-            raise broken_since(example.path, str(error)) from error
+        found = read_image(example.path, lambda data: self._cropped(data, geometry, key))
+        pixels = found.decoded
+        if pixels is None or found.sha256 != example.sha256:
+            raise broken_since(example.path, str(found.fault or "its content has changed"))
         return pixels if self._change is None else self._change(pixels, np.frombuffer(key[:8], np.int32))
 
     def _cropped(self, data: bytes, geometry: Geometry, key: bytes) -> Pixels:

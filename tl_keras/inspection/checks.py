@@ -47,9 +47,9 @@ def file_findings(examined: ExaminedImages, side: int, source: str) -> Iterator[
         source: What to call the whole, in a finding about most of the images.
     """
     for example in examined.examples:
-        if example.is_broken:
-            yield _about(example, _kind_of(example.problem), example.problem)
-    readable = np.array([not example.problem for example in examined.examples], bool)
+        if example.skipped in kinds.BY_REASON:
+            yield _about(example, kinds.BY_REASON[example.skipped], example.problem)
+    readable = np.array([example.is_used for example in examined.examples], bool)
     for feature in _features(side):
         yield from _having(feature, np.flatnonzero(readable & feature.has(examined.facts)), examined, source)
     yield from _lying_extensions(examined)
@@ -87,10 +87,10 @@ def _features(side: int) -> tuple[_Feature, ...]:
         _Feature(
             kinds.FAR_TOO_SMALL,
             lambda facts: _shorter(facts) * MOST_SCALED < side,
-            lambda one: f"{_size(one)}, for {side} x {side}",
+            lambda one: f"{_size_text(one)}, for {side} x {side}",
             lambda one: -float(_shorter(one)),
         ),
-        _Feature(kinds.EXTREME_ASPECT, lambda facts: _aspect(facts) > MOST_ASPECT, _size, _aspect),
+        _Feature(kinds.EXTREME_ASPECT, lambda facts: _aspect(facts) > MOST_ASPECT, _size_text, _aspect),
         _Feature(kinds.BLANK, lambda facts: ~has_contrast(facts), lambda _: "no contrast"),
         _Feature(
             kinds.ROTATED,
@@ -112,14 +112,14 @@ def _aspect(facts: Any) -> Any:
     return np.maximum(facts["width"], facts["height"]) / np.maximum(_shorter(facts), 1)
 
 
-def _size(one: Any) -> str:
+def _size_text(one: Any) -> str:
     return f"{one['width']} x {one['height']} pixels"
 
 
 def _lying_extensions(examined: ExaminedImages) -> Iterator[Finding]:
     for example, format_name in zip(examined.examples, examined.facts["format"].astype(str), strict=True):
         suffix = os.path.splitext(example.path)[1].lower()
-        if not example.problem and suffix not in SUFFIXES[format_name]:
+        if example.is_used and suffix not in SUFFIXES[format_name]:
             detail = f"{suffix or 'no extension'}, and it is {format_name}"
             yield _about(example, kinds.WRONG_EXTENSION, detail)
 
@@ -140,16 +140,16 @@ def copy_findings(
     ]
     near = (kinds.NEAR_CONFLICT, kinds.NEAR_LEAK, kinds.NEAR_DUPLICATE)
     pairs += [(other, one, near) for one, other in copies.near.tolist()]
-    told = set()
+    reported = set()
     for index, other, found in pairs:
-        for finding in _copy(examples[index], examples[other], found):
+        for finding in _compare(examples[index], examples[other], found):
             if finding.kind in (kinds.LEAK, kinds.NEAR_LEAK):
-                told.add(finding.path)
+                reported.add(finding.path)
             yield finding
-    yield from _other_leaks(examples, grouped, told)
+    yield from _other_leaks(examples, grouped, reported)
 
 
-def _copy(
+def _compare(
     example: Example, other: Example, found: tuple[FindingKind, FindingKind, FindingKind]
 ) -> Iterator[Finding]:
     """Yield what a pair is: of different labels, of different splits, or else a mere copy."""
@@ -158,7 +158,7 @@ def _copy(
         example, other = other, example
     differences = []
     if example.label != other.label:
-        differences.append((conflict, f"the other is labelled {other.label}"))
+        differences.append((conflict, f"the other is labeled {other.label}"))
     if example.split != other.split:
         differences.append((leak, f"the other is in {other.split}"))
     for kind, detail in differences or [(copy, "")]:
@@ -170,16 +170,16 @@ def _order(example: Example) -> int:
 
 
 def _other_leaks(
-    examples: Sequence[Example], grouped: Sequence[Example], told: Container[str]
+    examples: Sequence[Example], grouped: Sequence[Example], reported: Container[str]
 ) -> Iterator[Finding]:
-    """Yield images with a relative in an earlier split that no pair has told of: groups, copies of copies."""
+    """Yield images with a relative in an earlier split that no pair has reported, such as a group."""
     names = {example.group for example in examples} - {""}
     first: dict[str, Example] = {}
     for example in sorted(grouped, key=_order):
-        if example.problem:
+        if not example.is_used:
             continue
         other = first.setdefault(example.split_unit, example)
-        if other.split != example.split and example.path not in told:
+        if other.split != example.split and example.path not in reported:
             kind = kinds.GROUP_LEAK if example.group in names else kinds.NEAR_LEAK
             yield _about(example, kind, f"the other is in {other.split}", other=other.path)
 
@@ -213,7 +213,7 @@ def class_counts(examples: Iterable[Example]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for example in examples:
         for label in example.labels:
-            counts[label][example.split] += not example.problem
+            counts[label][example.split] += example.is_used
     return dict(sorted(counts.items()))
 
 
@@ -228,11 +228,6 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         for kind in kinds_in_order
         for finding in sorted(by_kind[kind], key=lambda finding: -finding.score)
     )
-
-
-def _kind_of(problem: str) -> FindingKind:
-    found = (kind for start, kind in kinds.BY_PROBLEM.items() if problem.startswith(start))
-    return next(found, kinds.UNREADABLE)
 
 
 def _about(

@@ -28,17 +28,17 @@ LOOK_BITS = 6
 """The perceptual hashes of near-duplicates differ in no more bits: this finds the candidates, ..."""
 
 LEAST_CORRELATION, MOST_SHIFT = 0.95, 24
-"""... their thumbnails correlate so much around their mean colours, and these differ by no more than so many
+"""... their thumbnails correlate so much around their mean colors, and these differ by no more than so many
 levels in any channel. All three fit copies at half the size and JPEG quality 60."""
 
 LEAST_CONTRAST = 2.0
-"""Standard deviation of a colour channel of a thumbnail: below it there is nothing to compare."""
+"""Standard deviation of a color channel of a thumbnail: below it there is nothing to compare."""
 
 PART_BITS, PARTS = 16, 4
 """Of hashes that differ in 6 of 64 bits, one of the four quarters differs in one bit at most."""
 
 CROWD = 32
-"""Where more hashes share a quarter, each is compared with so many neighbours: the time stays linear."""
+"""Where more hashes share a quarter, each is compared with so many neighbors: the time stays linear."""
 
 BLOCK, CONFIRMED = 65_536, 4096
 """Images that are looked up, and pairs whose thumbnails are compared, at once."""
@@ -69,7 +69,7 @@ def find_copies(examined: ExaminedImages, *, look_alikes: bool = True) -> Copies
     first: dict[str, int] = {}
     exact = {}
     for index, example in enumerate(examined.examples):
-        if not example.problem and first.setdefault(example.sha256, index) != index:
+        if example.is_used and first.setdefault(example.sha256, index) != index:
             exact[index] = first[example.sha256]
     if not look_alikes:
         return Copies(exact, np.zeros((0, 2), np.int64))
@@ -85,13 +85,13 @@ def with_groups(examples: Iterable[Example], copies: Copies) -> list[Example]:
     called by the first of the user's names in it, or the smallest hash.
     """
     examples = list(examples)
-    readable = [index for index, example in enumerate(examples) if not example.problem]
+    readable = [index for index, example in enumerate(examples) if example.is_used]
     ties = [*copies.exact.items(), *copies.near.tolist()]
     by_group = defaultdict(list)
     for index in readable:
         by_group[examples[index].group].append(index)
     ties += [tie for name, members in by_group.items() if name for tie in pairwise(members)]
-    names = _names(examples, readable, _components(len(examples), ties))
+    names = _group_names(examples, readable, _components(len(examples), ties))
     return [replace(example, group=names.get(index, "")) for index, example in enumerate(examples)]
 
 
@@ -117,7 +117,7 @@ def near_duplicates(facts: Facts, on_progress: Callable[[int], None] = lambda _:
 
 
 def has_contrast(facts: Facts) -> npt.NDArray[np.bool_]:
-    """Return bool [n]: whether there is more to see than one colour."""
+    """Return bool [n]: whether there is more to see than one color."""
     starts = range(0, len(facts), BLOCK // 16)
     blocks = [
         facts["thumbnail"][start : start + BLOCK // 16].std(axis=(1, 2)).max(axis=1) for start in starts
@@ -167,9 +167,9 @@ def _same_picture(thumbnails: npt.NDArray[np.uint8], pairs: Ints) -> npt.NDArray
     found = [np.zeros(0, bool)]
     for start in range(0, len(pairs), CONFIRMED):
         both = thumbnails[pairs[start : start + CONFIRMED]].astype(np.float32)  # [m, 2, 16, 16, 3]
-        colours = both.mean(axis=(2, 3))
-        shift = np.abs(colours[:, 0] - colours[:, 1]).max(axis=1)
-        pattern = both - colours[:, :, None, None]
+        colors = both.mean(axis=(2, 3))
+        shift = np.abs(colors[:, 0] - colors[:, 1]).max(axis=1)
+        pattern = both - colors[:, :, None, None]
         pattern /= np.sqrt((pattern**2).mean(axis=(2, 3, 4), keepdims=True))
         correlation = (pattern[:, 0] * pattern[:, 1]).mean(axis=(1, 2, 3))
         found.append((correlation >= LEAST_CORRELATION) & (shift <= MOST_SHIFT))
@@ -183,7 +183,7 @@ def _components(count: int, ties: Iterable[tuple[int, int]]) -> Ints:
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def _names(examples: list[Example], readable: list[int], component: Ints) -> dict[int, str]:
+def _group_names(examples: list[Example], readable: list[int], component: Ints) -> dict[int, str]:
     """Return index -> name of its group, for images of groups with several contents or of the user's."""
     members = defaultdict(list)
     for index in readable:
@@ -204,6 +204,6 @@ def examine_and_compare(examples: Sequence[Example], config: Config) -> tuple[Ex
 
 
 def inspect_images(examples: Sequence[Example], config: Config) -> list[Example]:
-    """Return the examples in the same order with `sha256`, `problem` and `group`."""
+    """Return the examples in the same order with `sha256`, `skipped` and `group`."""
     examined, copies = examine_and_compare(examples, config)
     return with_groups(examined.examples, copies)

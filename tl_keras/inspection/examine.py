@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from tl_keras.config.schema import RuntimeConfig
 from tl_keras.core.console import progress
 from tl_keras.data.example import Example
-from tl_keras.data.images.decode import DECODING, read_bytes
-from tl_keras.data.images.facts import FACTS, FACTS_VERSION, Facts, facts_of, too_large
+from tl_keras.data.images.decode import DECODING, megapixels
+from tl_keras.data.images.facts import FACTS, FACTS_VERSION, Facts, facts_of
 from tl_keras.data.images.parallel import in_threads
-from tl_keras.errors import BadImage
+from tl_keras.data.images.read import read_image
+from tl_keras.errors import SkipReason
 from tl_keras.features.budget import evict_until_fits, features_dir
 from tl_keras.features.store import Store, fingerprint, open_store
 
@@ -31,8 +31,8 @@ class ExaminedImages:
     """Images and what was found out about them.
 
     Attributes:
-        examples: In the order given, with `sha256` (empty if the file cannot be read) and `problem`.
-        facts: FACTS [n]; all zero where there is a problem.
+        examples: In the order given, with `sha256` (empty if the file cannot be read) and `skipped`.
+        facts: FACTS [n]; all zero where an image is left out.
     """
 
     examples: tuple[Example, ...]
@@ -42,11 +42,11 @@ class ExaminedImages:
 def examine(examples: Sequence[Example], max_pixels: float, runtime: RuntimeConfig) -> ExaminedImages:
     """Read every image over all cores, with a progress bar; what is known by its content is not decoded.
 
-    Images that have a problem already, because the user excludes them, are passed on unread.
+    Images that the user excludes are passed on unread.
 
     Args:
         examples: As a source lists them.
-        max_pixels: Larger images have a problem.
+        max_pixels: Larger images are left out.
         runtime: For the budget of what is stored.
     """
     store = _facts_store(runtime)
@@ -69,17 +69,11 @@ def examine(examples: Sequence[Example], max_pixels: float, runtime: RuntimeConf
 
 
 def _look(example: Example, max_pixels: float, store: Store) -> tuple[Example, Facts | None]:
-    """Return the example with hash and problem, and its facts if they are new."""
-    if example.problem:
+    """Return the example with its hash or why it is left out, and its facts if they are new."""
+    if not example.is_used:
         return example, None
-    digest = ""
-    try:
-        data = read_bytes(example.path)
-        digest = hashlib.sha256(data).hexdigest()
-        facts = None if digest in store else facts_of(data, max_pixels)
-    except BadImage as error:
-        return replace(example, sha256=digest, problem=str(error)), None
-    return replace(example, sha256=digest), facts
+    found = read_image(example.path, lambda data: facts_of(data, max_pixels), store)
+    return example.as_read(found.sha256, found.fault), found.decoded
 
 
 def _is_small(example: Example) -> bool:
@@ -91,13 +85,13 @@ def _is_small(example: Example) -> bool:
 
 def _collected(examples: Sequence[Example], store: Store, max_pixels: float) -> ExaminedImages:
     facts = np.zeros(len(examples), FACTS)
-    good = [index for index, example in enumerate(examples) if not example.problem]
+    good = [index for index, example in enumerate(examples) if example.is_used]
     places = store.locate([examples[index].sha256 for index in good])
     facts[good] = store.read(places).view(FACTS)[:, 0]
     checked = list(examples)
     # Those that were known already have not met this limit.
     for index in np.flatnonzero(facts["width"].astype(np.int64) * facts["height"] > max_pixels):
-        checked[index] = replace(checked[index], problem=too_large(max_pixels))
+        checked[index] = checked[index].skip(SkipReason.TOO_LARGE, megapixels(max_pixels))
         facts[index] = np.zeros((), FACTS)
     return ExaminedImages(tuple(checked), facts)
 

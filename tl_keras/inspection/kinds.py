@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tl_keras.data.findings import FindingKind
+from tl_keras.errors import SkipReason
 
 _LEFT_OUT = "tlk fit leaves them out and lists them in the run's manifest.csv."
 _AS_IS = "tlk fit uses them as they are."
@@ -41,17 +42,17 @@ UNREADABLE = FindingKind(
     "The disk refuses, or they are pipes or devices.",
     _LEFT_OUT,
 )
-BY_PROBLEM = {
-    "file not found": MISSING_FILE,
-    "permission denied": NO_PERMISSION,
-    "empty file": EMPTY_FILE,
-    "not a JPEG": NOT_AN_IMAGE,
-    "a folder": NOT_AN_IMAGE,
-    "truncated or damaged": DAMAGED_FILE,
-    "more than ": TOO_LARGE,
-    "cannot be read": UNREADABLE,
+BY_REASON = {
+    SkipReason.MISSING: MISSING_FILE,
+    SkipReason.NO_PERMISSION: NO_PERMISSION,
+    SkipReason.EMPTY: EMPTY_FILE,
+    SkipReason.NOT_AN_IMAGE: NOT_AN_IMAGE,
+    SkipReason.FOLDER: NOT_AN_IMAGE,
+    SkipReason.DAMAGED: DAMAGED_FILE,
+    SkipReason.TOO_LARGE: TOO_LARGE,
+    SkipReason.UNREADABLE: UNREADABLE,
 }
-"""How the reason begins for which an image cannot be read -> kind."""
+"""Why an image cannot be read -> kind."""
 
 WRONG_EXTENSION = FindingKind(
     "wrong_extension", "warning", "extensions that lie", "Other programs may stumble over them.",
@@ -67,9 +68,9 @@ FAR_TOO_SMALL = FindingKind(
 )  # fmt: skip
 EXTREME_ASPECT = FindingKind(
     "extreme_aspect", "warning", "images with an extreme aspect ratio",
-    "More than four times as long as wide: little is left by a centre crop; see --resize pad.", _AS_IS,
+    "More than four times as long as wide: little is left by a center crop; see --resize pad.", _AS_IS,
 )  # fmt: skip
-BLANK = FindingKind("blank", "warning", "images of one colour", "There is nothing to see in them.", _AS_IS)
+BLANK = FindingKind("blank", "warning", "images of one color", "There is nothing to see in them.", _AS_IS)
 ROTATED = FindingKind(
     "rotated",
     "note",
@@ -82,10 +83,10 @@ DEEP = FindingKind(
     "deep", "note", "images of 16 bits per channel", "The model takes 8.", "tlk fit keeps the upper 8 bits."
 )
 PALETTE = FindingKind(
-    "palette", "note", "palette images", "256 colours at most.", "tlk fit converts them to RGB."
+    "palette", "note", "palette images", "256 colors at most.", "tlk fit converts them to RGB."
 )
 ALPHA = FindingKind(
-    "alpha", "note", "images with transparency", "Colours that nobody sees lie under it.",
+    "alpha", "note", "images with transparency", "Colors that nobody sees lie under it.",
     "tlk fit drops the alpha channel: what lies under it counts.",
 )  # fmt: skip
 

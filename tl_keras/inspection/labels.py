@@ -1,9 +1,9 @@
-"""Images that are probably mislabelled, by what a model that has not seen an image makes of its features.
+"""Images that are probably mislabeled: a model that has not seen them predicts another label.
 
 The idea of confident learning (Northcutt et al. 2021, arXiv 1911.00068): predict every image by a model that
 is trained without it, and see where the prediction contradicts the label. Here
 
-- the model is a ridge regression of one-hot labels on standardised features. What it predicts for a row, or a
+- the model is a ridge regression of one-hot labels on standardized features. What it predicts for a row, or a
   group of rows, that is left out follows from one eigendecomposition: no folds, and no luck in drawing them;
 - its outputs become probabilities of the true class by a scale, and a label is taken to be the true class but
   for an unknown share of them, which are any other class. Scale, share and penalty are those that make the
@@ -51,7 +51,7 @@ class Suspicion:
 
     Attributes:
         index: Row.
-        given: Class number as labelled.
+        given: Class number as labeled.
         suggested: Class number that fits better.
         score: 0 to 1, the estimated probability that the label is wrong.
     """
@@ -85,10 +85,10 @@ def suspicious_labels(
     if len(present) < 2 or not judged.any():
         return [], scores
     left_out = _LeftOut(features, given, codes)
-    noise, penalty = _choose(left_out, judged, _sample(codes, len(present), seed))
+    noise, penalty = _choose(left_out, judged, _sample_rows(codes, len(present), seed))
     outputs = left_out.outputs(penalty, np.arange(len(given)))
     likelier = np.zeros(len(given), bool)
-    for part in _parts(len(given)):
+    for part in _blocks(len(given)):
         scores[part], suggested[part], likelier[part] = noise.judge(outputs[part], given[part])
     scores[~judged] = 0
     found = np.flatnonzero(likelier & (scores > THRESHOLD))
@@ -194,7 +194,7 @@ def _choose(left_out: _LeftOut, judged: npt.NDArray[np.bool_], rows: Indices) ->
 
 
 def _share(right: Doubles, other: Doubles) -> float:
-    """Return the share e of wrong labels that maximises the sum of log((1-e) right + e other) and the prior.
+    """Return the share e of wrong labels that maximizes the sum of log((1-e) right + e other) and the prior.
 
     The sum is concave: its slope is followed to where it is 0.
     """
@@ -210,7 +210,7 @@ def _share(right: Doubles, other: Doubles) -> float:
 
 
 def _principal(features: npt.NDArray[np.floating]) -> tuple[Floats, Doubles]:
-    """Return an orthonormal basis [n, r] of the standardised columns, and the r squared singular values."""
+    """Return an orthonormal basis [n, r] of the standardized columns, and the r squared singular values."""
     count, width = features.shape
     mean, deviation = _statistics(features)
 
@@ -222,13 +222,13 @@ def _principal(features: npt.NDArray[np.floating]) -> tuple[Floats, Doubles]:
         strengths, vectors = _positive(every @ every.T)
         return vectors.astype(np.float32), strengths
     gram = np.zeros((width, width))
-    for rows in _parts(count):
+    for rows in _blocks(count):
         part = standardized(rows)
         gram += part.T @ part
     strengths, vectors = _positive(gram)
     turn = (vectors / np.sqrt(strengths)).astype(np.float32)
     basis = np.empty((count, len(strengths)), np.float32)
-    for rows in _parts(count):
+    for rows in _blocks(count):
         basis[rows] = standardized(rows) @ turn
     return basis, strengths
 
@@ -243,8 +243,8 @@ def _positive(gram: Doubles) -> tuple[Doubles, Doubles]:
 def _statistics(features: npt.NDArray[np.floating]) -> tuple[Doubles, Doubles]:
     """Return mean and deviation of columns; no deviation is below a hundredth of their median, or 0."""
     count = len(features)
-    mean = sum(_finite(features[rows]).sum(axis=0) for rows in _parts(count)) / count
-    squares = sum(((_finite(features[rows]) - mean) ** 2).sum(axis=0) for rows in _parts(count))
+    mean = sum(_finite(features[rows]).sum(axis=0) for rows in _blocks(count)) / count
+    squares = sum(((_finite(features[rows]) - mean) ** 2).sum(axis=0) for rows in _blocks(count))
     deviation = np.sqrt(squares / count)
     deviation = np.maximum(deviation, LEAST_DEVIATION * np.median(deviation))
     return mean, np.where(deviation > 0, deviation, 1)
@@ -278,7 +278,7 @@ def _judged(given: Indices, codes: Indices) -> npt.NDArray[np.bool_]:
     return (np.bincount(pairs[0], minlength=1) >= FEWEST)[given]
 
 
-def _sample(codes: Indices, classes: int, seed: int) -> Indices:
+def _sample_rows(codes: Indices, classes: int, seed: int) -> Indices:
     """Return the rows of random whole groups: all, or about as many as there is time for."""
     most = max(FEWEST_SAMPLED, MOST_SAMPLED // classes)
     if len(codes) <= most:
@@ -298,5 +298,5 @@ def _several(codes: Indices) -> list[Indices]:
     return [order[ends[number] - sizes[number] : ends[number]] for number in np.flatnonzero(sizes > 1)]
 
 
-def _parts(count: int) -> Iterator[slice]:
+def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, start + ROWS_AT_ONCE) for start in range(0, count, ROWS_AT_ONCE))

@@ -19,7 +19,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """All that was found out about a set of labelled images.
+    """All that was found out about a set of labeled images.
 
     Attributes:
         data: What the user called it.
@@ -59,7 +59,7 @@ class Inspection:
             "labels_checked": self.labels_checked,
             "severities": dict(self.severities),
             "kinds": {name: len(same) for name, same in self.by_kind().items()},
-            "findings": [_plain(finding) for finding in self.findings],
+            "findings": [_row(finding) for finding in self.findings],
         }
 
     def to_csv(self) -> str:
@@ -67,11 +67,11 @@ class Inspection:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, COLUMNS, restval="")  # else a \\r in a path would not be quoted
         writer.writeheader()
-        writer.writerows(_plain(finding) for finding in self.findings)
+        writer.writerows(_row(finding) for finding in self.findings)
         return text.getvalue()
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
+def _row(finding: Finding) -> dict[str, Any]:
     return {
         "severity": finding.kind.severity,
         "kind": finding.kind.name,

@@ -91,7 +91,7 @@ def _draw(sheet: Image.Image, corner: tuple[int, int], finding: Finding) -> None
 
 
 def _picture(path: str, width: int) -> Image.Image:
-    """Return the whole image, fitted into a cell; grey if it cannot be read."""
+    """Return the whole image, fitted into a cell; gray if it cannot be read."""
     try:
         data = read_bytes(path)
         across, down = upright_size(data)

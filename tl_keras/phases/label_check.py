@@ -30,7 +30,7 @@ def wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Co
     Raises:
         TlkError: The backbone or its weights are not to be had.
     """
-    used = [example for example in examples if not example.problem]
+    used = [example for example in examples if example.is_used]
     if len(used) < 2:
         return
     config = with_source(config)

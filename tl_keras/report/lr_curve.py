@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +15,6 @@ INCHES, DOTS_PER_INCH = (8, 4.5), 120
 LOSS_INK, SMOOTHED_INK, SUGGESTED_INK = "#9db4c8", "#1f4e79", "#c0392b"
 WIDTH, HEIGHT, LABEL = 60, 12, 9
 """Characters: of the curve as text, and of the numbers left of it."""
-
-# It says on stderr that it looks for fonts, when it is used for the first time.
-logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def save_lr_curve(

@@ -32,7 +32,7 @@ class Dataset:
     """All images of a run, those left out included.
 
     Attributes:
-        examples: In the source's order; `problem` tells which were left out.
+        examples: In the source's order; `skipped` tells which were left out and why.
         classes: Class names in the order of the model's outputs.
     """
 
@@ -41,12 +41,12 @@ class Dataset:
 
     def split(self, name: str) -> list[Example]:
         """Return the usable images of one split."""
-        return [e for e in self.examples if e.split == name and not e.problem]
+        return [e for e in self.examples if e.split == name and e.is_used]
 
     @property
     def used(self) -> list[Example]:
         """All images that are not left out."""
-        return [example for example in self.examples if not example.problem]
+        return [example for example in self.examples if example.is_used]
 
     @property
     def reported_split(self) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from tl_keras.config.schema import DataConfig
 from tl_keras.core.console import escape_control, say, warn
 from tl_keras.core.wording import counted
-from tl_keras.data.example import CONFLICT, COPY, EXCLUDED, LIMITED, SPLITS, Example
+from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.listing import absolute
 from tl_keras.data.missing import missing_hint
 from tl_keras.data.splits import leaked
+from tl_keras.errors import SkipReason
 
 MAX_LISTED = 10
 CONFLICTING = "are there under several labels"
@@ -24,7 +25,7 @@ def say_problems(checked: Sequence[Example]) -> None:
 
 def say_where_missing(checked: Sequence[Example], config: DataConfig) -> None:
     """Of files that a manifest names and that are not there, say where they were looked for."""
-    missing = [example.path for example in checked if example.problem == "file not found"]
+    missing = [example.path for example in checked if example.skipped is SkipReason.MISSING]
     manifest = absolute(str(config.source))
     if missing and manifest.is_file():
         warn(missing_hint(missing, manifest.parent))
@@ -42,15 +43,19 @@ def _list(some: Sequence[Example], of: int, what: str) -> None:
 
 def say_left_out(examples: Sequence[Example]) -> None:
     """Say how many of the readable images are left out, and why."""
-    reasons = {EXCLUDED: "excluded by data.exclude", COPY: "exact copies of others", LIMITED: LIMITED}
-    for start, reason in reasons.items():
-        count = sum(example.problem.startswith(start) for example in examples)
-        if count:
-            say(f"{counted(count, 'image')} left out: {reason}")
+    reasons = {
+        SkipReason.EXCLUDED: "excluded by data.exclude",
+        SkipReason.EXACT_COPY: "exact copies of others",
+        SkipReason.OVER_LIMIT: "beyond data.limit_per_class",
+    }
+    counts = Counter(example.skipped for example in examples)
+    for reason, text in reasons.items():
+        if counts[reason]:
+            say(f"{counted(counts[reason], 'image')} left out: {text}")
 
 
 def say_counts(examples: Sequence[Example], classes: int) -> None:
-    used = [example for example in examples if not example.problem]
+    used = [example for example in examples if example.is_used]
     sizes = Counter(example.split for example in used)
     parts = ", ".join(
         f"{split} {sizes[split]} ({sizes[split] / len(used):.1%})" for split in SPLITS if sizes[split]
@@ -69,5 +74,5 @@ def say_counts(examples: Sequence[Example], classes: int) -> None:
 
 def say_conflicts(examples: Sequence[Example]) -> None:
     """List the images that are left out because they have several labels."""
-    conflicting = [example for example in examples if example.problem.startswith(CONFLICT)]
+    conflicting = [example for example in examples if example.skipped is SkipReason.CONFLICTING_LABELS]
     _list(conflicting, len(examples), CONFLICTING)

@@ -62,7 +62,7 @@ def _checked(examples: Sequence[Example], geometry: Geometry) -> list[Example]:
 
 def _readable(checked: Sequence[Example], data: str | Path) -> list[Example]:
     say_problems(checked)
-    good = [example for example in checked if not example.problem]
+    good = [example for example in checked if example.is_used]
     if not good:
         raise DataError(f"No readable images in {data}.")
     return good

@@ -76,7 +76,7 @@ def _source_trained_on(run: Run) -> set[str]:
     source = RunFolder(Path(run.config.model.weights).parent)
     if run.config.model.weights in KEYWORDS or not source.manifest_file.is_file():
         return set()
-    return {e.sha256 for e in read_examples(source) if e.split == "train" and not e.problem}
+    return {e.sha256 for e in read_examples(source) if e.split == "train" and e.is_used}
 
 
 def _transfer_gain(run: Run, split: str) -> TransferGain | None:

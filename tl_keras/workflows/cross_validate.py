@@ -100,7 +100,7 @@ def cross_validate(
 
 def _used(run: Path) -> int:
     """Return how many images a run's splits have in all."""
-    return sum(not example.problem for example in read_examples(RunFolder(run)))
+    return sum(example.is_used for example in read_examples(RunFolder(run)))
 
 
 def _of_fold(config: Config, folds: int, fold: int) -> Config:

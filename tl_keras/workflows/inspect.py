@@ -103,7 +103,7 @@ def _inspected(config: Config, labels: bool) -> Inspection:
         *class_findings(used, config.data, name),
         *(_wrong_labels(used, source.classes, config) if labels else ()),
     ]
-    readable = sum(not example.problem for example in used)
+    readable = sum(example.is_used for example in used)
     return Inspection(name, len(used), readable, class_counts(used), worst_first(findings), labels)
 
 

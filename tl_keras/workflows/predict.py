@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tl_keras.data.images.decode import decode, read_bytes
+from tl_keras.data.images.decode import decode
 from tl_keras.data.images.parallel import decoded_bytes, in_threads
+from tl_keras.data.images.read import read_image
 from tl_keras.data.listing import image_files
-from tl_keras.errors import BadImage, DataError
+from tl_keras.errors import DataError
 from tl_keras.runs.predictor import BATCH_SIZE, BatchPredictor, PendingImage, batch_predictor
 
 
@@ -95,12 +95,8 @@ def _predictions(answers: BatchPredictor, paths: Iterator[str], top: int) -> Ite
 
 
 def _open(path: str, answers: BatchPredictor) -> PendingImage:
-    try:
-        data = read_bytes(path)
-        digest = hashlib.sha256(data).hexdigest()
-        return PendingImage(path, digest, None if digest in answers.known else decode(data, answers.geometry))
-    except BadImage as error:
-        return PendingImage(path, error=str(error))
+    found = read_image(path, lambda data: decode(data, answers.geometry), answers.known)
+    return PendingImage(path, found.sha256, found.decoded, str(found.fault or ""))
 
 
 def _answered(images: list[PendingImage], answers: BatchPredictor, top: int) -> Iterator[Prediction]:

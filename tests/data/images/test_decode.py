@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,10 @@ from PIL import Image, ImageOps
 
 from tests.images import encoded, exif, noisy_image
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.images.decode import decode
+from tl_keras.data.images.decode import decode, open_image
 from tl_keras.errors import BadImage
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's, on damaged files: pytest undoes our own filter
-
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = Geometry(24, 32)
 JPEG = encoded(noisy_image(1, (90, 70)))
 PNG = encoded(noisy_image(1, (90, 70)), "PNG")
@@ -57,7 +58,7 @@ def test_an_image_of_the_right_size_is_untouched() -> None:
     assert (decode(encoded(image, "PNG"), SMALL) == np.array(image)).all()
 
 
-def test_crop_takes_the_centre() -> None:
+def test_crop_takes_the_center() -> None:
     image = Image.new("RGB", (100, 40), "blue")
     image.paste((255, 0, 0), (30, 0, 70, 40))
     pixels = decode(encoded(image, "PNG"), Geometry(8, 8, "crop", 0.8))
@@ -65,7 +66,7 @@ def test_crop_takes_the_centre() -> None:
     assert (decode(encoded(image, "PNG"), Geometry(8, 8))[:, 0] == [0, 0, 255]).all()
 
 
-def test_pad_centres_on_black() -> None:
+def test_pad_centers_on_black() -> None:
     image = Image.new("RGB", (100, 50), "white")
     pixels = decode(encoded(image, "PNG"), Geometry(40, 40, "pad"))
     assert (pixels[10:30] == 255).all()
@@ -138,7 +139,7 @@ def test_a_huge_photo_is_turned_too() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
-def test_every_png_mode_keeps_its_colours(mode: str) -> None:
+def test_every_png_mode_keeps_its_colors(mode: str) -> None:
     image = noisy_image(8, (32, 24)).convert(mode)
     assert (decode(encoded(image, "PNG"), SMALL) == np.array(image.convert("RGB"))).all()
 
@@ -230,3 +231,25 @@ def test_no_damage_raises_anything_but_bad_image(sample: bytes, damages: list[tu
         assert decode(bytes(data), SMALL).shape == (24, 32, 3)
     except BadImage as error:
         assert str(error)
+
+
+def test_a_lack_of_memory_is_no_damage() -> None:
+    image = encoded(Image.new("L", (8, 8)), "PNG")
+    with pytest.raises(BadImage, match="cannot be read: not enough memory"), open_image(image):
+        raise MemoryError
+
+
+def test_a_limit_of_this_process_is_no_fault_of_the_image(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(JPEG)
+    program = f"""
+import os, resource
+from tl_keras.data.images.decode import read_bytes
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+try:
+    while True:
+        os.open(os.devnull, os.O_RDONLY)
+except OSError:
+    read_bytes({str(tmp_path / "a.jpg")!r})
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "Too many open files" in done.stderr

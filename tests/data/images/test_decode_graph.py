@@ -88,7 +88,7 @@ def test_kinds_of_jpeg(options: dict[str, object]) -> None:
         assert_same(encoded(noisy_image(4, size), **options), GEOMETRIES[0])
 
 
-def test_grey_and_cmyk_jpeg() -> None:
+def test_gray_and_cmyk_jpeg() -> None:
     assert_same(encoded(noisy_image(5, (301, 99)).convert("L")), GEOMETRIES[0])
     ink = np.dstack([np.array(noisy_image(6, (320, 240))), np.array(noisy_image(7, (320, 240)))[..., :1]])
     adobe = encoded(Image.fromarray(ink, "CMYK"))
@@ -126,7 +126,7 @@ def test_raw_png_kinds(channels: int, kind: int, bits: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_grey_png_of_few_bits(bits: int) -> None:
+def test_gray_png_of_few_bits(bits: int) -> None:
     rows = np.random.default_rng(0).integers(0, 256, (41, -(-53 * bits // 8), 1), dtype=np.uint8)
     assert_same(png(rows, 0, bits, width=53), GEOMETRIES[0])
 

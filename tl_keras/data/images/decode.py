@@ -10,20 +10,29 @@ import errno
 import io
 import os
 import stat
-import warnings
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image, UnidentifiedImageError
+from PIL import (  # the plugins enter themselves into Image.OPEN
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageFile,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
 from PIL.Image import Resampling, Transpose
 
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Box
 from tl_keras.data.images.orientation import exif_orientation, swaps_sides
-from tl_keras.errors import BadImage, DataError
+from tl_keras.data.images.silence import PillowSilence
+from tl_keras.errors import BadImage, DataError, SkipReason
 
 DECODING = f"1, Pillow {PIL.__version__}"
 """Changes whenever the pixels of any file would."""
@@ -36,9 +45,10 @@ height: a PNG file of 1 x 100 million pixels, small on disk and decoded, would t
 OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing about the file."""
 DRAFT_RATIOS = (8, 4, 2)
-_TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} megapixels"
-_TOO_LONG = f"more than {MAX_SIDE:,} pixels a side"
-_NO_MEMORY = "cannot be read: not enough memory"
+_SILENCE = PillowSilence()
+_PREFIX = 16
+_NOT_OF_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
+"""What Pillow's readers raise at a header that is none of theirs."""
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -48,10 +58,6 @@ _UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-
-# Pillow warns above its limit and refuses at twice as much; we refuse above it, so its warnings are noise.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def decode(source: Path | str | bytes, geometry: Geometry, box: Box | None = None) -> np.ndarray:
@@ -82,42 +88,59 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
         BadImage: As for `decode`, whatever goes wrong in the block.
     """
     if not data:
-        raise BadImage("empty file")
+        raise BadImage(SkipReason.EMPTY)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with _SILENCE, _identify(data) as image:
             _refuse_huge(image)
             yield image
-    except UnidentifiedImageError:
-        raise BadImage("not a JPEG, PNG, BMP, GIF or WebP image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadImage(_TOO_LARGE) from None
     except BadImage:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImage(SkipReason.TOO_LARGE, megapixels(_pillows_limit())) from None
     except MemoryError:  # no fault of the file: it is not damaged
-        raise BadImage(_NO_MEMORY) from None
+        raise BadImage(SkipReason.UNREADABLE, "not enough memory") from None
     except Exception as error:  # damaged files raise anything: SyntaxError, struct.error, zlib.error, ...
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise BadImage(f"truncated or damaged: {reason}") from None
+        raise BadImage(SkipReason.DAMAGED, str(error).partition("\n")[0] or type(error).__name__) from None
+
+
+def _identify(data: bytes) -> ImageFile.ImageFile:
+    """Read an image's header as `Image.open` does, but for its check of the size.
+
+    That check warns, and goes by a limit of the whole process, which is not ours to change; see MAX_PIXELS.
+    """
+    for name in FORMATS:
+        factory, accepts = Image.OPEN[name]
+        if accepts is None or accepts(data[:_PREFIX]) is True:
+            with suppress(*_NOT_OF_THIS_FORMAT):
+                return factory(io.BytesIO(data), "")
+    raise BadImage(SkipReason.NOT_AN_IMAGE)
+
+
+def _pillows_limit() -> int:
+    """Return the pixels above which Pillow's readers of WebP and GIF refuse, or we do if that is less."""
+    return min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
 
 
 def _refuse_huge(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise BadImage(_TOO_LARGE)
+        raise BadImage(SkipReason.TOO_LARGE, megapixels(MAX_PIXELS))
     if max(image.size) > MAX_SIDE:
-        raise BadImage(_TOO_LONG)
+        raise BadImage(SkipReason.TOO_LARGE, f"{MAX_SIDE:,} pixels a side")
+
+
+def megapixels(pixels: float) -> str:
+    """Return a number of pixels in words."""
+    return f"{pixels / 1e6:g} megapixels"
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
     """Return (width, height) in pixels of an encoded image as seen upright, from its header alone.
 
     Raises:
-        BadImage: It has no header that can be read.
+        BadImage: As for `decode`.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-    except Exception:
-        raise BadImage("not a JPEG, PNG, BMP, GIF or WebP image") from None
+    with open_image(data) as image:
+        width, height = image.size
     return (height, width) if swaps_sides(exif_orientation(data)) else (width, height)
 
 
@@ -130,21 +153,21 @@ def read_bytes(path: Path | str) -> bytes:
     try:
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-            raise BadImage("cannot be read: neither a file nor a folder")  # a pipe would keep us for ever
+            raise BadImage(SkipReason.UNREADABLE, "neither a file nor a folder")  # a pipe would block
         if about.st_size > MAX_BYTES:
-            raise BadImage(f"more than {MAX_BYTES / 2**20:.0f} MiB")
+            raise BadImage(SkipReason.TOO_LARGE, f"{MAX_BYTES / 2**20:.0f} MiB")
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:
-        raise BadImage("file not found") from None
+        raise BadImage(SkipReason.MISSING) from None
     except PermissionError:
-        raise BadImage("permission denied") from None
+        raise BadImage(SkipReason.NO_PERMISSION) from None
     except IsADirectoryError:
-        raise BadImage("a folder, not a file") from None
+        raise BadImage(SkipReason.FOLDER) from None
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in OUR_LIMITS:
             raise
-        raise BadImage(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise BadImage(SkipReason.UNREADABLE, getattr(error, "strerror", None) or str(error)) from None
 
 
 def broken_since(path: str, reason: str) -> DataError:
@@ -221,7 +244,7 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _pad(image: Image.Image, geometry: Geometry) -> Image.Image:
-    """Centre an image on black where it does not fill the model's input."""
+    """Center an image on black where it does not fill the model's input."""
     if image.size == (geometry.width, geometry.height):
         return image
     canvas = Image.new("RGB", (geometry.width, geometry.height))

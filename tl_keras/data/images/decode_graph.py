@@ -125,16 +125,16 @@ def _taps(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return which rows make up each target row and their weights: two int32 [target, taps].
 
-    The weights are Pillow's: a triangle around the target row's centre, summing to 2**WEIGHT_BITS.
+    The weights are Pillow's: a triangle around the target row's center, summing to 2**WEIGHT_BITS.
     """
     rows = tf.cast(rows, tf.float64)
     scale = tf.cast(stop - start, tf.float64) / tf.cast(target, tf.float64)
     reach = tf.maximum(scale, 1.0)
-    centre = tf.cast(start, tf.float64) + (tf.range(tf.cast(target, tf.float64))[:, None] + 0.5) * scale
-    first = tf.floor(tf.maximum(centre - reach + 0.5, 0.0))
-    after = tf.floor(tf.minimum(centre + reach + 0.5, rows))
+    center = tf.cast(start, tf.float64) + (tf.range(tf.cast(target, tf.float64))[:, None] + 0.5) * scale
+    first = tf.floor(tf.maximum(center - reach + 0.5, 0.0))
+    after = tf.floor(tf.minimum(center + reach + 0.5, rows))
     row = first + tf.range(tf.reduce_max(after - first))
-    triangle = tf.maximum(1.0 - tf.abs((row - centre + 0.5) * (1.0 / reach)), 0.0)
+    triangle = tf.maximum(1.0 - tf.abs((row - center + 0.5) * (1.0 / reach)), 0.0)
     triangle = tf.where(row < after, triangle, 0.0)
     share = triangle / tf.reduce_sum(triangle, axis=1, keepdims=True)
     weights = tf.floor(share * 2.0**WEIGHT_BITS + 0.5)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.images.decode import open_image, pixels_of
+from tl_keras.data.images.decode import megapixels, open_image, pixels_of
 from tl_keras.data.images.orientation import PNG_START, exif_orientation, swaps_sides
-from tl_keras.errors import BadImage
+from tl_keras.errors import BadImage, SkipReason
 
 FACTS_VERSION = 1
 """Changes whenever a record of the same file would."""
@@ -51,7 +51,7 @@ def facts_of(data: bytes, max_pixels: float) -> Any:
     with open_image(data) as image:
         width, height = reversed(image.size) if swaps_sides(orientation) else image.size
         if width * height > max_pixels:
-            raise BadImage(too_large(max_pixels))
+            raise BadImage(SkipReason.TOO_LARGE, megapixels(max_pixels))
         animated = image.format != "MPO" and _is_animated(image)  # an MPO is a photo with previews
         alpha = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
         deep = image.mode.startswith("I") or (data.startswith(PNG_START) and data[_PNG_DEPTH] == 16)
@@ -60,11 +60,6 @@ def facts_of(data: bytes, max_pixels: float) -> Any:
     look = imagehash.phash(small).hash.ravel() @ _BITS
     thumbnail = np.asarray(small.reduce(_SMALL.width // THUMBNAIL))
     return np.array((look, thumbnail, width, height, name, mode, orientation, animated, alpha, deep), FACTS)
-
-
-def too_large(max_pixels: float) -> str:
-    """Return the reason why an image with more pixels is left out."""
-    return f"more than {max_pixels / 1e6:g} megapixels"
 
 
 def _is_animated(image: Image.Image) -> bool:

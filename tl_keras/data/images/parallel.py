@@ -11,7 +11,6 @@ from typing import TypeVar
 from tl_keras.core.geometry import Geometry
 
 Given = TypeVar("Given")
-
 Made = TypeVar("Made")
 
 AHEAD_IMAGES, AHEAD_BYTES = 128, 256 * 2**20
@@ -35,7 +34,7 @@ def in_threads(
         work: What is done.
         items: To what.
         size: Bytes of one result.
-        at_once: For which items it is not worth the trouble of handing them to a thread, if none is at work.
+        at_once: Which items are done in the caller's thread, if no other is at work.
     """
     threads = os.cpu_count() or 1
     ahead = max(2 * threads, min(AHEAD_IMAGES, AHEAD_BYTES // size))
@@ -52,4 +51,4 @@ def in_threads(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)  # after Ctrl-C too: no more than the images begun are waited for
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C too: only images already in work are waited for

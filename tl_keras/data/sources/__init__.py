@@ -1,1 +1,1 @@
-"""Where labelled images come from: folders, tables, TensorFlow Datasets, digits. Nothing is decoded here."""
+"""Where labeled images come from: folders, tables, TensorFlow Datasets, digits. Nothing is decoded here."""

@@ -15,7 +15,7 @@ BRIGHTEST = 16
 
 
 def read_digits() -> ImageSource:
-    """List the digits: 8x8 greyscale PNG files in the cache folder, classes `0` to `9`."""
+    """List the digits: 8x8 grayscale PNG files in the cache folder, classes `0` to `9`."""
     root = build_once(cache_dir() / "digits", _write)
     paths = sorted(root.glob("*/*.png"))
     examples = tuple(Example(str(path), path.parent.name) for path in paths)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from tl_keras.core.wording import counted, did_you_mean, listed
 from tl_keras.data.csv_table import CsvTable, read_csv
-from tl_keras.data.example import EXCLUDED, LABEL_SEPARATOR, Example
+from tl_keras.data.example import LABEL_SEPARATOR, Example
 from tl_keras.data.findings import Finding
 from tl_keras.data.listing import absolute_text
 from tl_keras.data.sources import kinds
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.sources.table import sorted_labels
-from tl_keras.errors import ConfigError
+from tl_keras.errors import ConfigError, SkipReason
 
 KEEP, EXCLUDE, RELABEL = "keep", "exclude", "relabel"
 
@@ -51,13 +51,13 @@ def apply_exclusions(
     if not file.is_file():
         raise ConfigError(f"data.exclude: not found: {file}.")
     actions = _actions(read_csv(file), str(file.parent), multilabel=multilabel)
-    examples = tuple(_acted(example, actions.get(example.path), file.name) for example in source.examples)
-    used = {label for example in examples if not example.problem for label in example.labels}
+    examples = tuple(_apply(example, actions.get(example.path), file.name) for example in source.examples)
+    used = {label for example in examples if example.is_used for label in example.labels}
     kept = [label for label in source.classes if label in used]
     classes = (*kept, *sorted(used - set(kept))) if ordered else tuple(sorted(used))
     findings = tuple(finding for finding in source.findings if not _is_settled(finding, actions))
     changed = replace(source, examples=examples, classes=classes, findings=findings)
-    return changed.with_findings(_told(source, actions, file))
+    return changed.with_findings(_exclusion_findings(source, actions, file))
 
 
 def effective_table(file: Path, *, multilabel: bool) -> str:
@@ -119,11 +119,11 @@ def _named(action: _Action) -> str:
     return f"relabel to {action.label!r}" if action.label else action.name
 
 
-def _acted(example: Example, action: _Action | None, name: str) -> Example:
+def _apply(example: Example, action: _Action | None, name: str) -> Example:
     if action is None:
         return example
     if action.name == EXCLUDE:
-        return replace(example, problem=f"{EXCLUDED}{name}")
+        return example.skip(SkipReason.EXCLUDED, name)
     return replace(example, label=action.label)
 
 
@@ -134,15 +134,15 @@ def _is_settled(finding: Finding, actions: Mapping[str, _Action]) -> bool:
     return action.name == EXCLUDE or finding.kind == kinds.CONFLICTING_LABELS
 
 
-def _told(source: ImageSource, actions: Mapping[str, _Action], file: Path) -> list[Finding]:
-    """Return how many rows were obeyed, and how many are about no image here."""
+def _exclusion_findings(source: ImageSource, actions: Mapping[str, _Action], file: Path) -> list[Finding]:
+    """Return how many rows were applied, and how many match no image."""
     here = {example.path for example in source.examples}
     known = here | {found.path for found in source.findings if _is_settled(found, actions)}
     findings = []
     done = [action.name for path, action in actions.items() if path in here]
     if done:
-        left_out, relabelled = counted(done.count(EXCLUDE), "image"), done.count(RELABEL)
-        detail = f"{left_out} left out and {relabelled:,} relabelled by {file.name}"
+        left_out, relabeled = counted(done.count(EXCLUDE), "image"), done.count(RELABEL)
+        detail = f"{left_out} left out and {relabeled:,} relabeled by {file.name}"
         findings.append(Finding(kinds.EXCLUSIONS, str(file), detail))
     strange = [path for path in actions if path not in known]
     if strange:

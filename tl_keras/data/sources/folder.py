@@ -122,13 +122,13 @@ def _split_folders(root: Path, folders: list[Path], seen: FolderSurvey) -> dict[
             seen.error(kinds.DOUBLED_SPLITS, folder, detail, split=split)
         else:
             splits[split] = folder
-    unlabelled = {split: entries for split in splits if not (entries := entries_of(splits[split])).folders}
-    for split, entries in unlabelled.items():
+    unlabeled = {split: entries for split in splits if not (entries := entries_of(splits[split])).folders}
+    for split, entries in unlabeled.items():
         detail = _no_class_folders(splits[split], len(entries.images))
-        if len(unlabelled) == len(splits):
+        if len(unlabeled) == len(splits):
             raise DataError(detail)
         seen.error(kinds.SPLITS_WITHOUT_CLASSES, splits[split], detail, split=split)
-    return {split: splits[split] for split in SPLITS if split in splits and split not in unlabelled}
+    return {split: splits[split] for split in SPLITS if split in splits and split not in unlabeled}
 
 
 def _add_beside(entries: Entries, folder: Path, seen: FolderSurvey) -> None:

@@ -33,7 +33,7 @@ STRAY_FOLDERS = FindingKind(
     "stray_folders",
     "warning",
     "folders beside train, val and test",
-    "Once there are folders for splits, images elsewhere belong to none of them.",
+    "Where there are folders for splits, images elsewhere belong to none of them.",
     "tlk fit ignores them.",
 )
 NESTED_IMAGES = FindingKind(
@@ -54,7 +54,7 @@ EMPTY_CLASSES = FindingKind(
     "empty_classes",
     "error",
     "class folders without images",
-    "A class cannot be learnt from nothing, and an empty folder is often a failed copy.",
+    "A class cannot be learned from nothing, and an empty folder is often a failed copy.",
     REFUSES,
 )
 DOUBLED_SPLITS = FindingKind(
@@ -137,7 +137,7 @@ CLASSES_NOT_IN_TRAIN = FindingKind(
     "classes_not_in_train",
     "error",
     "classes without training images",
-    "What is not in train cannot be learnt, and counts as mistakes in val and test.",
+    "What is not in train cannot be learned, and counts as mistakes in val and test.",
     REFUSES,
 )
 CLASSES_NOT_MEASURED = FindingKind(
@@ -145,7 +145,7 @@ CLASSES_NOT_MEASURED = FindingKind(
     "warning",
     "classes that val or test lacks",
     "Figures from this split say nothing about these classes.",
-    "tlk fit goes on without them there.",
+    "tlk fit continues without them.",
 )
 
 # Manifests
@@ -225,7 +225,7 @@ GROUPS = FindingKind(
 EXCLUSIONS = FindingKind(
     "exclusions",
     "note",
-    "images left out or relabelled by a table",
+    "images left out or relabeled by a table",
     "The table that data.exclude names says so.",
     "tlk fit obeys the table.",
 )

@@ -1,4 +1,4 @@
-"""From what the user named to labelled images: picks the kind of source."""
+"""From what the user named to labeled images: picks the kind of source."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TFDS_PREFIX = "tfds:"
 
 
 def read_source(config: DataConfig, *, for_training: bool = True) -> ImageSource:
-    """List the labelled images of `config.source` without opening them.
+    """List the labeled images of `config.source` without opening them.
 
     Args:
         config: Where they are.

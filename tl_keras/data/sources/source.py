@@ -27,7 +27,7 @@ SPLIT_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Labelled images as found, not yet opened.
+    """Labeled images as found, not yet opened.
 
     Attributes:
         examples: In a stable order; `split` is empty where the source has none.
@@ -85,7 +85,7 @@ def alike_classes(source: ImageSource, name: str) -> Iterator[Finding]:
     """Yield a finding for every group of class names that are probably one class."""
     groups: dict[str, list[str]] = defaultdict(list)
     for label in source.classes:
-        groups[_plain(label)].append(label)
+        groups[_normalized(label)].append(label)
     doubtful = [labels for labels in groups.values() if len(labels) > 1]
     if not doubtful:
         return
@@ -96,7 +96,7 @@ def alike_classes(source: ImageSource, name: str) -> Iterator[Finding]:
         yield Finding(kinds.ALIKE_CLASSES, name, detail, label=labels[0])
 
 
-def _plain(label: str) -> str:
+def _normalized(label: str) -> str:
     """Return what is left of a name without case, form and separators, but for those between digits."""
     folded = unicodedata.normalize("NFKC", label).casefold()
     return re.sub(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)", "", folded)
@@ -106,7 +106,7 @@ def structural_findings(source: ImageSource, name: str) -> Iterator[Finding]:
     """Yield why a classifier cannot be trained on these images, or not be measured fully."""
     seen: dict[str, set[str]] = defaultdict(set)
     for example in source.examples:
-        if not example.problem:
+        if example.is_used:
             seen[example.split].update(example.labels)
     if not seen:
         yield Finding(kinds.NO_IMAGES, name, f"No images in {name}.")
@@ -127,25 +127,25 @@ def structural_findings(source: ImageSource, name: str) -> Iterator[Finding]:
 
 
 def _not_in_train(source: ImageSource, name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
-    learnt = seen["train"] | seen[""]
+    learned = seen["train"] | seen[""]
     strange: set[str] = set()
     for split in SPLITS[1:]:
-        if seen[split] - learnt:
-            strange |= seen[split] - learnt
+        if seen[split] - learned:
+            strange |= seen[split] - learned
             detail = (
-                f"{name}: {split} has classes that train lacks: {listed(sorted(seen[split] - learnt))}.\n"
-                f"Classes in train: {listed(sorted(learnt))}. Are they spelled alike?"
+                f"{name}: {split} has classes that train lacks: {listed(sorted(seen[split] - learned))}.\n"
+                f"Classes in train: {listed(sorted(learned))}. Are they spelled alike?"
             )
             yield Finding(kinds.CLASSES_NOT_IN_TRAIN, name, detail, split=split)
-    unused = [label for label in source.classes if label not in learnt | strange]
+    unused = [label for label in source.classes if label not in learned | strange]
     if unused:
         detail = f"{name}: no images to learn from for {listed(unused)}. Add some or remove the class."
         yield Finding(kinds.CLASSES_NOT_IN_TRAIN, name, detail)
 
 
 def _not_measured(name: str, seen: dict[str, set[str]]) -> Iterator[Finding]:
-    learnt = seen["train"] | seen[""]
+    learned = seen["train"] | seen[""]
     for split in SPLITS[1:]:
-        if seen[split] and learnt - seen[split]:
-            detail = f"{split} has no images of {listed(sorted(learnt - seen[split]))}"
+        if seen[split] and learned - seen[split]:
+            detail = f"{split} has no images of {listed(sorted(learned - seen[split]))}"
             yield Finding(kinds.CLASSES_NOT_MEASURED, name, detail, split=split)

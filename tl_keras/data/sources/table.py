@@ -147,7 +147,7 @@ class ManifestReader:
         before = len(self.findings)
         if known.label != example.label:
             text = (
-                f"{row.path!r} is labelled {example.label!r} here and {known.label!r} before.\n"
+                f"{row.path!r} is labeled {example.label!r} here and {known.label!r} before.\n"
                 f"Keep one; for several classes per image join them by {LABEL_SEPARATOR!r} "
                 "and use --set data.task=multilabel."
             )

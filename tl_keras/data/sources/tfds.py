@@ -115,7 +115,7 @@ def _default_splits(builder: DatasetBuilder, name: str) -> Mapping[str, str]:
 
 def _unpacked(builder: DatasetBuilder, split: str, image: str, label: str) -> Path:
     """Return the folder <class>/<index>.<ext> that holds a split's image files, byte for byte."""
-    # Two data sets of one name may lie in two places, or be made anew with other contents.
+    # Two data sets of one name may lie in two places, or be prepared again with other contents.
     sizes = {name: (info.num_examples, info.num_bytes) for name, info in builder.info.splits.items()}
     fingerprint = hashlib.sha256(f"{builder.data_dir} {sizes}".encode()).hexdigest()[:8]
     name = builder.info.full_name.replace("/", "-")

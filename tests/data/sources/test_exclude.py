@@ -49,7 +49,7 @@ def test_a_list_of_paths(source: ImageSource, tmp_path: Path) -> None:
     changed = applied(source, tmp_path, f"path,reason\n0.jpg,blurred\n{tmp_path / '2.jpg'},dark\n")
     assert state(changed) == [("cat", OUT), ("dog", ""), ("cow", OUT)]
     assert changed.classes == ("dog",)
-    assert changed.remarks == ("2 images left out and 0 relabelled by issues.csv",)
+    assert changed.remarks == ("2 images left out and 0 relabeled by issues.csv",)
 
 
 def test_actions(source: ImageSource, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_actions(source: ImageSource, tmp_path: Path) -> None:
     changed = applied(source, tmp_path, text)
     assert state(changed) == [("cat", OUT), ("dog", ""), ("bird", "")]
     assert changed.classes == ("bird", "dog")
-    assert changed.remarks == ("1 image left out and 1 relabelled by issues.csv",)
+    assert changed.remarks == ("1 image left out and 1 relabeled by issues.csv",)
 
 
 def test_nothing_to_do(source: ImageSource, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ class TestReadSource:
         )
         found = self.read(data, rows)
         assert found.classes == ("blue", "green")
-        assert Counter(example.label for example in found.examples if not example.problem) == {
+        assert Counter(example.label for example in found.examples if example.is_used) == {
             "blue": 1,
             "green": 3,
         }
@@ -159,7 +159,7 @@ class TestReadSource:
         data = tmp_path / "labels.csv"
         text = "path,label\n1.jpg,cat\n2.jpg,dog\n3.jpg,cat\n1.jpg,dog\n"
         data.write_text(text, encoding="utf-8")
-        with pytest.raises(DataError, match="is labelled 'dog' here"):
+        with pytest.raises(DataError, match="is labeled 'dog' here"):
             self.read(data, "")
         found = self.read(data, f"{row}\n")
         assert [finding.kind for finding in found.findings] == [kinds.EXCLUSIONS]
