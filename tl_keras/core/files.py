@@ -17,7 +17,6 @@ from pathlib import Path
 
 from tl_keras.errors import RunError
 
-
 CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 """What file systems answer that have nothing to wait for."""
 

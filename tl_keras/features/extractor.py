@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tl_keras.core.types import Pixels
 from tl_keras.errors import ModelError
-from tl_keras.features.store import Rows
+from tl_keras.features.chunk import Rows
 
 BATCH_SIZE = {"CPU": 32, "GPU": 128}
 
