@@ -60,16 +60,16 @@ def regression(run: Path, split: str, seed: int) -> float:
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
 
-    from tl_keras.features.cached_backbone import frozen_trunk
+    from tl_keras.features.cached_backbone import cached_trunk
     from tl_keras.models.classifier import trunk_of
     from tl_keras.runs.run import open_run
 
     stored, classifier = open_run(run)
-    frozen = frozen_trunk(trunk_of(classifier), stored.config, stored.info.geometry)
+    frozen = cached_trunk(trunk_of(classifier), stored.config, stored.info.geometry)
     features, labels = {}, {}
     for name in ("train", split):
-        examples = frozen.check(stored.prepared.split(name))
-        features[name] = frozen.stored.rows(frozen.stored.locate([e.sha256 for e in examples]))
+        examples = frozen.check_and_compute(stored.prepared.split(name))
+        features[name] = frozen.stored.read(frozen.stored.locate([e.sha256 for e in examples]))
         labels[name] = [example.label for example in examples]
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     model = LogisticRegressionCV(Cs=10, cv=folds, max_iter=1000, n_jobs=2)

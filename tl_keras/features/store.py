@@ -234,10 +234,12 @@ class Store:
 
     def _merge(self, folder: Path, chunks: Sequence[_Chunk]) -> None:
         """Write the verified ones of these as one; what they hold stays mapped for those who read it."""
-        tables = [chunk.table for chunk in chunks if chunk.table is not None]
-        self._take_in_own(self._write(folder, np.concatenate(tables)))
-        for chunk in chunks:
-            if chunk.file is not None and chunk.table is not None:
+        whole = [chunk for chunk in chunks if chunk.table is not None]
+        if not whole:
+            return
+        self._take_in_own(self._write(folder, np.concatenate([chunk.table for chunk in whole])))
+        for chunk in whole:
+            if chunk.file is not None:
                 remove_chunk(chunk.file)
                 chunk.file = None
 

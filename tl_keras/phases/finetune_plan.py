@@ -11,10 +11,9 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import say
 from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.loaders import Loader
-from tl_keras.distributed.collectives import any_of_workers, is_chief
 from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import ConfigError, RunError
-from tl_keras.features.cached_backbone import CachedBackbone, frozen_below, has_room
+from tl_keras.features.cached_backbone import CachedBackbone, cached_below
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import backbone_of
 from tl_keras.models.freeze_boundary import BoundarySplit, split_at_freeze_boundary
@@ -151,20 +150,18 @@ def _below(
     """
     names = dict.fromkeys(("train", "val", stored.prepared.reported_split))
     examples = [example for name in names for example in stored.images(name)]
-    frozen = frozen_below(cut, config, stored.info.geometry) if cut else None
-    views = config.augment.stored_views * len(stored.prepared.split("train"))
+    frozen = cached_below(cut, config, stored.info.geometry) if cut else None
+    train = stored.prepared.split("train")
     if cut is None or frozen is None:
         say("whole images go through the whole network in every epoch")
         return stored, None
-    # Where one worker has no room, none of them stores: all need to train the same part.
-    if any_of_workers(not has_room(frozen, frozen.missing(examples) + views)):
+    if not frozen.reserve(examples, views_of=train):
         return stored, None
     say(f"nothing up to {cut.layer} trains: that part is computed once per image")
     stored = stored.with_images(frozen.refresh(examples))
-    frozen.compute_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+    frozen.compute_views(stored.prepared.split("train"))
     frozen.extractor.release()
-    if is_chief():
-        frozen.remember_user(used_by)
+    frozen.remember_user(used_by)
     return stored, frozen
 
 

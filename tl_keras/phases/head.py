@@ -17,11 +17,11 @@ from tl_keras.core.files import write_text
 from tl_keras.data.batches import evaluation_batches
 from tl_keras.data.loaders import Loader
 from tl_keras.data.sources.source import ImageSource
-from tl_keras.distributed.collectives import broadcast, is_chief
+from tl_keras.distributed.collectives import broadcast
 from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import TrainingError
 from tl_keras.evaluation.measure import probabilities
-from tl_keras.features.cached_backbone import CachedBackbone, frozen_trunk
+from tl_keras.features.cached_backbone import CachedBackbone, cached_trunk
 from tl_keras.models.classifier import build_trunk, head_of, with_head
 from tl_keras.phases.build import describe, say_plan
 from tl_keras.phases.scratch_baseline import compare_with_scratch
@@ -174,10 +174,9 @@ def train_frozen(
     stored = Run(run, config, info, begun or prepared(run, source, config))
     frozen = None
     if config.stores_features:
-        frozen = frozen_trunk(trunk, config, info.geometry)
+        frozen = cached_trunk(trunk, config, info.geometry)
         frozen.compute([example for example in stored.prepared.examples if not example.problem])
-        frozen.compute_views(stored.prepared.split("train"), config.augment, config.runtime.seed)
+        frozen.compute_views(stored.prepared.split("train"))
         frozen.extractor.release()
-        if is_chief():
-            frozen.remember_user(final)
+        frozen.remember_user(final)
     return train_head(stored, trunk, frozen, device, PHASES["frozen"])

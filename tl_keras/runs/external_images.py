@@ -13,7 +13,7 @@ from tl_keras.data.loaders import ImageLoader, Loader
 from tl_keras.data.sources.kinds import TRAINING_ONLY
 from tl_keras.data.sources.read import read_source, require_no_errors
 from tl_keras.errors import DataError
-from tl_keras.features.cached_backbone import frozen_trunk
+from tl_keras.features.cached_backbone import cached_trunk
 from tl_keras.models.classifier import head_of, trunk_of
 from tl_keras.runs.dataset import check_images, say_problems
 from tl_keras.runs.run import Run
@@ -30,8 +30,10 @@ def model_outputs(
     if not stored.config.features:
         examples = wanted if others is None else _readable(check_images(wanted, geometry), others)
         return classifier, ImageLoader(examples, labels, geometry, task=task, cache_mb=0)
-    frozen = frozen_trunk(trunk_of(classifier), stored.config, geometry)
-    examples = frozen.refresh(wanted) if others is None else _readable(frozen.check(wanted), others)
+    frozen = cached_trunk(trunk_of(classifier), stored.config, geometry)
+    examples = (
+        frozen.refresh(wanted) if others is None else _readable(frozen.check_and_compute(wanted), others)
+    )
     frozen.remember_user(stored.run.folder)
     return head_of(classifier), frozen.loader(examples, labels, task)
 

@@ -92,13 +92,13 @@ class CachedRunPredictor:
         import_tensorflow()
         import tensorflow as tf
 
-        from tl_keras.features.cached_backbone import frozen_trunk
+        from tl_keras.features.cached_backbone import cached_trunk
         from tl_keras.models.classifier import head_of, trunk_of
         from tl_keras.runs.run import open_run
 
         stored, classifier = open_run(find_run(folder).folder)
         self.geometry, self.labels = stored.info.geometry, stored.info.labels
-        frozen = frozen_trunk(trunk_of(classifier), stored.config, self.geometry)
+        frozen = cached_trunk(trunk_of(classifier), stored.config, self.geometry)
         head = head_of(classifier)
         self._frozen = frozen
         self._head = tf.function(lambda rows: head(rows, training=False), reduce_retracing=True)
