@@ -60,15 +60,15 @@ def regression(folder: Path, split: str, seed: int) -> float:
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
 
-    from tl_keras.features.cached_backbone import frozen_trunk
+    from tl_keras.features.cached_backbone import cached_trunk
     from tl_keras.models.classifier import trunk_of
     from tl_keras.runs.run import open_run
 
     run, classifier = open_run(folder)
-    cached = frozen_trunk(trunk_of(classifier), run.config, run.info.geometry)
+    cached = cached_trunk(trunk_of(classifier), run.config, run.info.geometry)
     features, labels = {}, {}
     for name in ("train", split):
-        examples = cached.check(run.dataset.split(name))
+        examples = cached.check_and_compute(run.dataset.split(name))
         features[name] = cached.stored.read(cached.stored.locate([e.sha256 for e in examples]))
         labels[name] = [example.label for example in examples]
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)

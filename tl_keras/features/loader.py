@@ -10,7 +10,8 @@ import tensorflow as tf
 from tl_keras.core.types import Indices, Task
 from tl_keras.data.example import Example
 from tl_keras.data.loaders import Loader
-from tl_keras.features.store import Rows, Store
+from tl_keras.features.chunk import Rows
+from tl_keras.features.store import Store
 
 
 class FeatureLoader(Loader):

@@ -25,13 +25,15 @@ class View:
         augment: What is changed.
         seed: Another seed is another change.
         number: Which of the copies, from 1.
+
+    Attributes:
+        about: All that its pixels depend on besides the image, as plain values.
     """
 
     def __init__(self, augment: AugmentConfig, seed: int, number: int) -> None:
         self._augment = augment
         self._seed = f"{seed}:{number}"
-        changes = augment.model_dump(mode="json", exclude={"views"})
-        self.about = {**changes, "version": AUGMENTATION, "seed": seed, "view": number}
+        self.about = about_view(augment, seed, number)
         self._change = _compiled(augment)
 
     def pixels(self, example: Example, geometry: Geometry) -> Pixels:
@@ -53,6 +55,12 @@ class View:
             return decode(data, geometry)
         draws = np.random.default_rng(list(key)).random(4, np.float32)
         return decode(data, geometry, random_box(*upright_size(data), smallest, draws))
+
+
+def about_view(augment: AugmentConfig, seed: int, number: int) -> dict[str, Any]:
+    """Return what the pixels of a view depend on besides the image."""
+    changes = augment.model_dump(mode="json", exclude={"views"})
+    return {**changes, "version": AUGMENTATION, "seed": seed, "view": number}
 
 
 def _compiled(augment: AugmentConfig) -> Any:

@@ -14,7 +14,7 @@ from tl_keras.data.class_weights import require_known_classes
 from tl_keras.data.loaders import Loader
 from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import ConfigError, RunError
-from tl_keras.features.cached_backbone import CachedBackbone, frozen_below
+from tl_keras.features.cached_backbone import CachedBackbone, cached_below
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import backbone_of
 from tl_keras.models.freeze_boundary import BoundarySplit, split_at_freeze_boundary
@@ -145,16 +145,15 @@ def _cached_below(split: BoundarySplit | None, run: Run, config: Config) -> tupl
     """
     names = dict.fromkeys(("train", "val", run.dataset.reported_split))
     examples = [example for name in names for example in run.examples(name)]
-    cached = frozen_below(split, config, run.info.geometry) if split else None
+    cached = cached_below(split, config, run.info.geometry) if split else None
     if split is None or cached is None:
         say("whole images go through the whole network in every epoch")
         return run, None
-    train, seed = run.dataset.split("train"), config.runtime.seed
-    if not cached.reserve(examples, train, config.augment, seed):
+    if not cached.reserve(examples, views_of=run.dataset.split("train")):
         return run, None
     say(f"nothing up to {split.layer} trains: that part is computed once per image")
     run = replace(run, dataset=run.dataset.with_hashes(cached.refresh(examples)))
-    cached.compute_views(run.dataset.split("train"), config.augment, seed)
+    cached.compute_views(run.dataset.split("train"))
     cached.extractor.release()
     cached.remember_user(run.destination)
     return run, cached

@@ -17,7 +17,7 @@ from tl_keras.data.loaders import Loader
 from tl_keras.distributed.devices import DevicePlan
 from tl_keras.errors import TrainingError
 from tl_keras.evaluation.measure import probabilities
-from tl_keras.features.cached_backbone import CachedBackbone, frozen_trunk
+from tl_keras.features.cached_backbone import CachedBackbone, cached_trunk
 from tl_keras.models.classifier import build_trunk, head_of, with_head
 from tl_keras.phases.build import say_plan
 from tl_keras.phases.scratch_baseline import compare_with_scratch
@@ -48,9 +48,9 @@ def train_frozen(new: NewRun) -> Trained:
 
 def _cached_features(run: Run, trunk: keras.Model) -> CachedBackbone:
     """Compute the features of all images, and of the views of those that are trained on."""
-    cached = frozen_trunk(trunk, run.config, run.info.geometry)
+    cached = cached_trunk(trunk, run.config, run.info.geometry)
     cached.compute(run.dataset.used)
-    cached.compute_views(run.dataset.split("train"), run.config.augment, run.config.runtime.seed)
+    cached.compute_views(run.dataset.split("train"))
     cached.extractor.release()
     cached.remember_user(run.destination)
     return cached

@@ -12,7 +12,7 @@ from tl_keras.core.console import say, warn
 from tl_keras.core.geometry import Geometry
 from tl_keras.data.example import Example
 from tl_keras.data.findings import Finding
-from tl_keras.features.cached_backbone import frozen_trunk
+from tl_keras.features.cached_backbone import cached_trunk
 from tl_keras.inspection import kinds
 from tl_keras.inspection.labels import suspicious_labels
 from tl_keras.models.classifier import build_trunk
@@ -41,7 +41,7 @@ def wrong_labels(examples: Sequence[Example], classes: Sequence[str], config: Co
     _, height, width, _ = trunk.input_shape
     geometry = Geometry(height, width, config.data.resize, config.data.crop_fraction)
     say(f"checking labels by the features of {config.model.backbone}")
-    frozen = frozen_trunk(trunk, config, geometry)
+    frozen = cached_trunk(trunk, config, geometry)
     frozen.compute(used)
     loader = frozen.loader(used, classes, "multiclass")
     rows = np.arange(len(used))

@@ -16,7 +16,7 @@ from tl_keras.data.loaders import ImageLoader, Loader
 from tl_keras.data.sources.kinds import TRAINING_ONLY
 from tl_keras.data.sources.read import read_source, require_no_errors
 from tl_keras.errors import DataError
-from tl_keras.features.cached_backbone import frozen_trunk
+from tl_keras.features.cached_backbone import cached_trunk
 from tl_keras.models.classifier import head_of, trunk_of
 from tl_keras.runs.dataset_messages import say_problems
 from tl_keras.runs.run import Run
@@ -33,8 +33,10 @@ def evaluated_part(
     if not run.config.features:
         examples = wanted if others is None else _readable(_checked(wanted, geometry), others)
         return classifier, ImageLoader(examples, labels, geometry, task=task, cache_mb=0)
-    cached = frozen_trunk(trunk_of(classifier), run.config, geometry)
-    examples = cached.refresh(wanted) if others is None else _readable(cached.check(wanted), others)
+    cached = cached_trunk(trunk_of(classifier), run.config, geometry)
+    examples = (
+        cached.refresh(wanted) if others is None else _readable(cached.check_and_compute(wanted), others)
+    )
     cached.remember_user(run.folder.path)
     return head_of(classifier), cached.loader(examples, labels, task)
 

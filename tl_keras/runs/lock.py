@@ -85,7 +85,8 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"Cannot write into {folder.parent}: {error.strerror or error}.") from None
     try:
-        write_text(holder, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}")
+        said = f"process {os.getpid()} on {socket.gethostname()}, since {_now()}"
+        write_text(holder, said, durable=False)
         yield
     finally:
         remove(holder)

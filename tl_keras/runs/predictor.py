@@ -92,13 +92,13 @@ class CachedRunPredictor:
         import_tensorflow()
         import tensorflow as tf
 
-        from tl_keras.features.cached_backbone import frozen_trunk
+        from tl_keras.features.cached_backbone import cached_trunk
         from tl_keras.models.classifier import head_of, trunk_of
         from tl_keras.runs.run import open_run
 
         run, classifier = open_run(folder)
         self.geometry, self.labels = run.info.geometry, run.info.labels
-        cached = frozen_trunk(trunk_of(classifier), run.config, self.geometry)
+        cached = cached_trunk(trunk_of(classifier), run.config, self.geometry)
         head = head_of(classifier)
         self._cached = cached
         self._head = tf.function(lambda rows: head(rows, training=False), reduce_retracing=True)

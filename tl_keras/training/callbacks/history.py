@@ -33,4 +33,4 @@ class History(keras.callbacks.Callback):
         writer = csv.DictWriter(text, ["epoch", *sorted({*self.rows[0]} - {"epoch"})], lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        write_text(self._file, text.getvalue())
+        write_text(self._file, text.getvalue(), durable=False)
