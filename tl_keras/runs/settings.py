@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tl_keras.config.schema import Config
+from tl_keras.config.schema import FULL_DEFAULTS, Config
 from tl_keras.core.files import write_text
 from tl_keras.data.listing import absolute
 from tl_keras.data.sources.exclude import effective_table
@@ -17,8 +17,13 @@ from tl_keras.runs.folder import RunFolder
 
 
 def with_transfer(config: Config) -> Config:
-    """Return the settings for training from scratch, if that is asked for."""
-    if config.transfer != "scratch":
+    """Return the settings for training from scratch, or all in one step, if that is asked for."""
+    if config.transfer == "full":
+        free = {
+            name: value for name, value in FULL_DEFAULTS.items() if not config.asks_for(f"finetune.{name}")
+        }
+        return config.model_copy(update={"finetune": config.finetune.model_copy(update=free)})
+    if config.transfer == "frozen":
         return config
     if config.model.weights not in ("pretrained", "none"):
         raise ConfigError(
