@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -53,6 +54,24 @@ def test_it_trains_an_epoch(file, photos, tmp_path):
     work = pretrain if file.stem.startswith("pretrain") else fit
     made = work(photos, config, runs_dir=tmp_path)
     assert made.phase.epochs == 1 and made.report.evaluation.images > 0
+
+
+ROOT = Path(__file__).resolve().parents[1]
+WITH_COMMANDS = [
+    ROOT / "README.md", *sorted((ROOT / "configs").iterdir()), *sorted((ROOT / "tl_keras" / "cli").rglob("*.py")),
+]  # fmt: skip
+
+
+def test_settings_in_examples_are_safe_in_every_shell():
+    """Brackets and braces that are not quoted are file names to zsh, and several words to bash."""
+    examples = [
+        f"{file.relative_to(ROOT)}: {found[0]}"
+        for file in WITH_COMMANDS
+        for found in re.finditer(
+            r"--(?:set|unfreeze) [^\s'\"`]*[\[\]{}*?;&|<>()$][^\s`]*", file.read_text("utf-8")
+        )
+    ]
+    assert examples == []
 
 
 def test_the_recipes_say_what_the_source_documents_say():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from tl_keras.config.faults import keys_beside
 from tl_keras.config.loading import load_config, parse_assignments
-from tl_keras.config.schema import Config
+from tl_keras.config.schema import Config, DataConfig, Section
 from tl_keras.errors import ConfigError
 
 
@@ -153,8 +158,107 @@ def test_a_fold_of_no_folds():
         load_config(overrides={"data.fold": 2})
 
 
-def test_a_table_beside_the_config_is_the_one_that_is_meant(tmp_path):
-    (tmp_path / "config.yaml").write_text("data: {exclude: /elsewhere/exclude.csv}")
-    assert load_config(tmp_path / "config.yaml").data.exclude == "/elsewhere/exclude.csv"
+def run_that_excludes(folder: Path) -> Path:
+    """Make what a run that left images out has on disk, as far as it is read here."""
+    folder.mkdir(parents=True)
+    config = Config(data=DataConfig(exclude=str(folder / "exclude.csv")))
+    (folder / "config.yaml").write_text(config.to_yaml())
+    for name in ("exclude.csv", "model.keras", "manifest.csv", "labels.txt"):
+        (folder / name).touch()
+    return folder
+
+
+def test_a_run_that_was_moved_or_copied_has_its_own_table(tmp_path):
+    run = run_that_excludes(tmp_path / "runs" / "a")
+    copy, moved = tmp_path / "copy", tmp_path / "elsewhere" / "b"
+    shutil.copytree(run, copy)
+    assert load_config(run / "config.yaml").data.exclude == str(run / "exclude.csv")
+    assert load_config(copy / "config.yaml").data.exclude == str(copy / "exclude.csv")
+    moved.parent.mkdir()
+    run.rename(moved)
+    assert load_config(moved / "config.yaml").data.exclude == str(moved / "exclude.csv")
+
+
+@pytest.mark.parametrize("named", ["lists/exclude.csv", "exclude.csv", "/lists/exclude.csv"])
+@pytest.mark.parametrize("name", ["config.yaml", "mine.yaml"])
+def test_settings_name_their_table_and_no_other_one(tmp_path, named, name):
+    (tmp_path / name).write_text(f"data: {{exclude: {named}}}")
     (tmp_path / "exclude.csv").write_text("path")
-    assert load_config(tmp_path / "config.yaml").data.exclude == str(tmp_path / "exclude.csv")
+    assert load_config(tmp_path / name).data.exclude == named
+
+
+def test_a_copy_of_the_settings_of_a_run_means_the_table_of_that_run(tmp_path):
+    run = run_that_excludes(tmp_path / "run")
+    (tmp_path / "exclude.csv").write_text("path")
+    shutil.copy(run / "config.yaml", tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml").data.exclude == str(run / "exclude.csv")
+
+
+def test_another_table_named_in_the_settings_of_a_run_is_that(tmp_path):
+    run = run_that_excludes(tmp_path / "run")
+    (run / "config.yaml").write_text("data: {exclude: /lists/mine.csv}")
+    assert load_config(run / "config.yaml").data.exclude == "/lists/mine.csv"
+
+
+def test_a_typo_in_a_stage_is_told_with_what_is_known_there():
+    stages = [{"epochs": 2, "unfreeze": "none", "epoch": 1}, {"epochs": 2, "unfreeze": "all", "lr": 1}]
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides={"finetune.stages": stages, "finetune.schedule.knd": 1})
+    text = str(caught.value)
+    known = "Known here: epochs, unfreeze."
+    assert f"finetune.stages.0.epoch: no such setting. Did you mean 'epochs'? {known}" in text
+    assert f"finetune.stages.1.lr: no such setting. {known}" in text
+    assert "finetune.schedule.knd: no such setting. Did you mean 'kind'? Known here: kind, factor" in text
+
+
+class Leaf(Section):
+    width: int = 0
+
+
+class Nested(Section):
+    by_name: dict[str, Leaf] | None = None
+    either: int | Leaf | None = None
+    deep: dict[str, tuple[Leaf | str, ...]] | None = None
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"by_name": {"width": {"wdth": 1}}},
+        {"either": {"wdth": 1}},
+        {"deep": {"a": [{"width": 1}, {"wdth": 1}]}},
+    ],
+)
+def test_a_typo_at_any_depth_is_told_with_what_is_known_there(tree):
+    with pytest.raises(ValidationError) as caught:
+        Nested.model_validate(tree)
+    located = [item["loc"] for item in caught.value.errors() if item["type"] == "extra_forbidden"]
+    assert [keys_beside(location, Nested) for location in located] == [["width"]]
+
+
+def test_what_was_called_imagenet_is_pretrained(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {backbone: MobileNetV2, weights: imagenet}")
+    assert load_config(tmp_path / "config.yaml").model.weights == "pretrained"
+    with pytest.raises(ConfigError, match=r"model\.weights: .*pretrained"):
+        load_config(overrides={"model.weights": "imagenet"})
+
+
+@pytest.mark.parametrize("wrong", [3, [], "", {"a": 1}, [3]])
+def test_a_wrong_choice_of_layers_is_one_line(wrong):
+    stages = [{"epochs": 2, "unfreeze": wrong}]
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides={"finetune": {"unfreeze": wrong, "stages": stages}})
+    _, first, second = str(caught.value).splitlines()
+    assert first.startswith("  finetune.unfreeze: expected text such as last:0.3, or a list")
+    assert second.startswith("  finetune.stages.0.unfreeze: expected text")
+
+
+def test_a_part_of_a_section_leaves_the_rest_at_its_defaults():
+    schedule = load_config(overrides={"finetune.schedule.factor": 0.5}).finetune.schedule
+    assert (schedule.kind, schedule.warmup_epochs, schedule.factor) == ("cosine", 1, 0.5)
+
+
+def test_the_second_phase_is_mild_by_default():
+    phase = Config().finetune
+    assert (phase.unfreeze, phase.learning_rate, phase.epochs) == ("last:0.3", 1e-4, 10)
+    assert (phase.schedule.kind, phase.schedule.warmup_epochs) == ("cosine", 1)

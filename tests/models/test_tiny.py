@@ -16,7 +16,7 @@ from tl_keras.config.schema import HeadConfig, ModelConfig, pretraining_defaults
 from tl_keras.core.geometry import Geometry
 from tl_keras.data.images.decode import decode
 from tl_keras.data.sources.digits import read_digits
-from tl_keras.errors import ConfigError, ModelError
+from tl_keras.errors import ModelError
 from tl_keras.models.backbone import build_base
 from tl_keras.models.backbones import find
 from tl_keras.models.classifier import build_classifier
@@ -95,11 +95,6 @@ def cifar10(count: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 def test_larger_images_make_larger_feature_maps():
     base = build_base(find("Tiny"), {}, 64, "pretrained")
     assert base.output.shape[1:] == (7, 7, 336)
-
-
-def test_it_has_no_imagenet_weights():
-    with pytest.raises(ConfigError, match=r"Tiny has no ImageNet weights; .*cifar10.*--weights pretrained"):
-        build_base(find("Tiny"), {}, 32, "imagenet")
 
 
 def test_weights_of_another_network_are_refused():

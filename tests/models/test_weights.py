@@ -131,7 +131,7 @@ from tl_keras.models.backbone import build_base
 said = []
 for name, options, size in json.loads(sys.argv[1]):
     try:
-        weights = build_base(find(name), options, size, "imagenet").get_weights()
+        weights = build_base(find(name), options, size, "pretrained").get_weights()
         said.append(f"loaded {float(weights[0].sum())}")
     except TlkError as error:
         said.append(f"{type(error).__name__}: {error}")

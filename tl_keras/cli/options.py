@@ -101,7 +101,7 @@ def settings(*named: Decorator) -> Decorator:
             ),
             click.option(
                 "--set", "assignments", multiple=True, metavar="PATH=VALUE",
-                help="Any setting, e.g. head.dropout=0.3; may be repeated.",
+                help="Any setting, e.g. train.epochs=5 or 'head.hidden=[256]'; may be repeated.",
             ),
         )  # fmt: skip
         for option in reversed((*named, *general)):

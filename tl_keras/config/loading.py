@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from tl_keras.config.schema import Config
-from tl_keras.core.wording import did_you_mean
+from tl_keras.config.faults import faults
+from tl_keras.config.schema import Config, Section
+from tl_keras.config.yaml_format import read_yaml
 from tl_keras.errors import ConfigError
 
 
@@ -21,6 +23,9 @@ def load_config(
 ) -> Config:
     """Build the settings from `base`, then `file`, then `overrides`.
 
+    Those of the file and the overrides count as asked for, beside those of the base. A file that was written
+    by `Config.to_yaml` says itself which of its settings were.
+
     Args:
         file: YAML file of nested sections, or None.
         overrides: Dotted path -> value, e.g. {"head.dropout": 0.3}.
@@ -29,16 +34,45 @@ def load_config(
     Raises:
         ConfigError: The file cannot be read, or any setting is unknown or out of range.
     """
-    tree = base.model_dump(mode="json") if base is not None else {}
-    if file is not None:
-        _merge(tree, _with_table_beside(_read_yaml(Path(file)), Path(file)))
-    for path, value in _without_old_stages(overrides or {}).items():
+    overrides = overrides or {}
+    _refuse_asked(overrides)
+    base = base or Config()
+    tree = base.model_dump(mode="json")
+    read = _read_settings(Path(file)) if file is not None else {}
+    _merge(tree, deepcopy(read))
+    for path, value in _without_old_stages(overrides).items():
         _assign(tree, path, value)
     try:
-        return Config.model_validate(tree)
+        config = Config.model_validate(tree)
     except ValidationError as error:
         where = f" in {file}" if file is not None else ""
-        raise ConfigError(f"Wrong settings{where}:\n" + "\n".join(_faults(error))) from None
+        raise ConfigError(f"Wrong settings{where}:\n" + "\n".join(faults(error))) from None
+    asked = base.asked | (config.asked if "asked" in read else _named(read, config))
+    return config.model_copy(update={"asked": _with_overrides(asked, overrides, config)})
+
+
+def _refuse_asked(overrides: Mapping[str, Any]) -> None:
+    if any(path.split(".")[0] == "asked" for path in overrides):
+        raise ConfigError("asked is no setting: it is the list of those that were asked for. Set them.")
+
+
+def _with_overrides(asked: frozenset[str], overrides: Mapping[str, Any], config: Config) -> frozenset[str]:
+    """Return what was asked for, with the overrides, each of which replaces all that is below it."""
+    given: dict[str, Any] = {}
+    for path, value in overrides.items():
+        _assign(given, path, value)
+        asked = frozenset(other for other in asked if not other.startswith(f"{path}."))
+    return asked | _named(given, config)
+
+
+def _named(tree: Mapping[str, Any], section: Section) -> set[str]:
+    """Return the paths of the settings that are named in `tree`."""
+    paths: set[str] = set()
+    for name, value in tree.items():
+        below = getattr(section, name)
+        inner = _named(value, below) if isinstance(value, dict) and isinstance(below, Section) else ()
+        paths |= {f"{name}.{path}" for path in inner} or {name}
+    return paths
 
 
 def _without_old_stages(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -59,15 +93,19 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if not equals or not path:
             raise ConfigError(f"Expected PATH=VALUE, e.g. head.dropout=0.3; found {assignment!r}.")
         try:
-            parsed[path.strip()] = _scalar(yaml.safe_load(value))
+            parsed[path.strip()] = read_yaml(value)
         except yaml.YAMLError:
             raise ConfigError(f"The value in {assignment!r} is not valid YAML.") from None
     return parsed
 
 
+def _read_settings(file: Path) -> dict[str, Any]:
+    return _with_own_table(_with_present_names(_read_yaml(file)), file)
+
+
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = read_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read the config {file}: {error}.") from None
     except yaml.YAMLError as error:
@@ -79,24 +117,23 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     return {name: section for name, section in tree.items() if section is not None}
 
 
-def _with_table_beside(tree: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Let `data.exclude` name the table beside the file, if there is one of that name: runs may be moved."""
+def _with_own_table(tree: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Let the config.yaml of a run name the exclude.csv of that run, which may have been moved or copied."""
     data = tree.get("data")
-    if isinstance(data, dict) and isinstance(data.get("exclude"), str):
-        beside = file.absolute().parent / Path(data["exclude"]).name
-        if beside.is_file():
-            return {**tree, "data": {**data, "exclude": str(beside)}}
+    named = data.get("exclude") if isinstance(data, dict) else None
+    own = file.absolute().with_name("exclude.csv")
+    in_run = file.name == "config.yaml" and own.is_file() and own.with_name("model.keras").is_file()
+    if in_run and isinstance(named, str) and Path(named).is_absolute() and Path(named).name == own.name:
+        return {**tree, "data": {**tree["data"], "exclude": str(own)}}
     return tree
 
 
-def _scalar(value: Any) -> Any:
-    """Read `1e-3` as a number, which YAML 1.1 takes for a string."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _with_present_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """Read what earlier versions wrote: `pretrained` was also called `imagenet`."""
+    model = tree.get("model")
+    if isinstance(model, dict) and model.get("weights") == "imagenet":
+        return {**tree, "model": {**model, "weights": "pretrained"}}
+    return tree
 
 
 def _merge(tree: dict[str, Any], over: Mapping[str, Any]) -> None:
@@ -118,26 +155,3 @@ def _assign(tree: dict[str, Any], path: str, value: Any) -> None:
             raise ConfigError(f"Cannot set {path}: {section} is {below!r}, not a section.")
         tree = below
     tree[key] = value
-
-
-def _faults(error: ValidationError) -> list[str]:
-    return [f"  {_fault(dict(item))}" for item in error.errors()]
-
-
-def _fault(item: dict[str, Any]) -> str:
-    path = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        known = _keys_beside(item["loc"])
-        hint = did_you_mean(str(item["loc"][-1]), known)
-        return f"{path}: no such setting.{hint} Known here: {', '.join(known)}."
-    message = item["msg"].removeprefix("Value error, ")
-    prefix = f"{path}: " if path else ""
-    return f"{prefix}{message} (found {item['input']!r})" if path else message
-
-
-def _keys_beside(location: tuple[Any, ...]) -> list[str]:
-    section: Any = Config
-    for name in location[:-1]:
-        section = section.model_fields[name].annotation
-        section = next((part for part in get_args(section) if hasattr(part, "model_fields")), section)
-    return list(section.model_fields)

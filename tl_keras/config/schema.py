@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 
+from tl_keras.config.yaml_format import write_yaml
 from tl_keras.core.types import Resize, Task
 
 Sampling = Literal["natural", "balanced"]
@@ -30,13 +32,34 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """Return the names of what can be set here."""
+        return [name for name, field in cls.model_fields.items() if not field.exclude]
+
+
+def _name(value: Any) -> Any:
+    """Read a name that YAML takes for a whole number, such as that of a folder called 2024."""
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, bool | float):
+        raise ValueError("expected text; quote a name that looks like something else: '\"1.10\"'")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+"""Text that is a path, or the name of something."""
+
 
 class SplitConfig(Section):
     """Shares of the images when the source brings no splits of its own; they must add up to 1."""
 
     train: float = Field(0.8, gt=0, lt=1)
+    """Share that is learnt from."""
     val: float = Field(0.1, gt=0, lt=1)
+    """Share that decides when to stop, and which epoch is kept."""
     test: float = Field(0.1, gt=0, lt=1)
+    """Share that only the final measurement sees."""
 
     @model_validator(mode="before")
     @classmethod
@@ -62,37 +85,39 @@ class SplitConfig(Section):
 class DataConfig(Section):
     """Where images come from and how they become tensors."""
 
-    source: str | None = None
+    source: Name | None = None
     """A folder of class folders or of train/val/test folders, a .csv/.tsv manifest, `tfds:NAME`, `digits`."""
     task: Task = "multiclass"
-    """`multilabel`: any number of classes per image (manifests only, labels joined by `|`)."""
+    """`multiclass`: one class per image. `multilabel`: any number of them (manifests only, labels joined by
+    `|`)."""
     split: SplitConfig = SplitConfig()
     """Used for what the source does not split itself; `80/10/10` will do."""
     folds: int = Field(0, ge=0)
     """Cross-validation: test is one of so many equal parts, and val and train share the rest; 0 for none."""
     fold: int = Field(1, ge=1)
     """Which of the `folds`, from 1."""
-    group_by: str | None = None
+    group_by: Name | None = None
     """A regular expression: images whose paths match it alike (by its group, if it has one) share a split."""
     near_duplicates: Literal["group", "ignore"] = "group"
     """`group`: images that look the same share a split. `ignore`: for sets in which all look alike."""
     limit_per_class: int | None = Field(None, ge=1)
     """Train on at most so many images of a class, for few-shot trials; val and test stay as they are."""
-    exclude: str | None = None
+    exclude: Name | None = None
     """The issues.csv of `tlk inspect`, edited: rows with the action `exclude` or `relabel` are obeyed.
     Of any other table with a column `path`, all rows are left out."""
     on_bad: Literal["skip", "fail"] = "skip"
-    """What to do about images that cannot be read: leave them out, or stop."""
+    """What to do about images that cannot be read: `skip` leaves them out, `fail` stops."""
     max_bad: float = Field(0.05, ge=0, le=1)
     """With `skip`: stop all the same when more than this share of the images cannot be read."""
     max_megapixels: float = Field(200.0, gt=0, le=200)
     """Larger images are taken for decompression bombs and left out."""
     sampling: Sampling = "natural"
-    """`balanced`: an epoch is as long as ever, but draws from all classes alike."""
-    tfds_dir: str | None = None
+    """`natural`: an epoch is each image once. `balanced`: it draws as many, but from all classes alike."""
+    tfds_dir: Name | None = None
     """Where TensorFlow Datasets are on disk; None for its own default."""
-    tfds_splits: dict[Literal["train", "val", "test"], str] = {}
-    """For `tfds:`: our split -> theirs, e.g. {train: "train[:80%]", val: "train[80%:]", test: test}."""
+    tfds_splits: dict[Literal["train", "val", "test"], Name] = {}
+    """For `tfds:`: our split (`train`, `val`, `test`) -> theirs, e.g. {train: "train[:80%]",
+    val: "train[80%:]", test: test}."""
     image_size: int | None = Field(None, ge=8, le=2048)
     """Height and width of the model's input, pixels; None for the backbone's own."""
     resize: Resize = "crop"
@@ -125,15 +150,22 @@ class DataConfig(Section):
 class ModelConfig(Section):
     """The backbone and the head on top of it."""
 
-    backbone: str = "ResNet50"
+    backbone: Name = "ResNet50"
     """A name from `tlk backbones`."""
     options: dict[str, Any] = {}
     """Passed to the backbone's constructor, e.g. {alpha: 0.35}."""
-    weights: str = Field("pretrained", min_length=1)
+    weights: Name = Field("pretrained", min_length=1)
     """`pretrained` (ImageNet; Tiny: CIFAR-10, offline), `none` (random), a run of `tlk pretrain`, or the path
     of a .weights.h5, .h5 or .keras file."""
     pooling: Literal["avg", "max"] = "avg"
-    """Global pooling of the backbone's last feature map."""
+    """Global pooling of the backbone's last feature map: `avg`, the mean, or `max`."""
+
+    @field_validator("weights")
+    @classmethod
+    def _present_name(cls, value: str) -> str:
+        if value == "imagenet":
+            raise ValueError("say pretrained, which is ImageNet for all networks but Tiny")
+        return value
 
 
 class HeadConfig(Section):
@@ -142,7 +174,7 @@ class HeadConfig(Section):
     hidden: tuple[int, ...] = ()
     """Widths of hidden dense layers, e.g. [256, 128]; empty for a linear head."""
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
-    """Activation of the hidden layers."""
+    """Activation of the hidden layers: `relu`, `gelu`, `silu` or `tanh`."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout rate before every dense layer."""
     standardize: bool = False
@@ -162,7 +194,7 @@ class AugmentConfig(Section):
     """With stored features: changed copies of each image, made once; each epoch takes one, or the image."""
 
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
-    """Mirror images at random."""
+    """Mirror images at random: `none`, `horizontal`, `vertical` or `horizontal_and_vertical`."""
     rotation: float = Field(0.0, ge=0, le=180)
     """Largest rotation either way, degrees."""
     zoom: float = Field(0.0, ge=0, lt=1)
@@ -195,8 +227,9 @@ class ScheduleConfig(Section):
     """How the learning rate changes during a phase."""
 
     kind: Literal["constant", "plateau", "step", "cosine", "one_cycle"] = "plateau"
-    """`plateau` lowers it when the monitored value stalls; `step` every N epochs; `cosine` to zero;
-    `one_cycle` raises it to the learning rate in the first 30 % of the steps and lowers it to nearly zero."""
+    """`constant`; `plateau` lowers it when the monitored value stalls; `step` every N epochs; `cosine` to
+    zero; `one_cycle` raises it to the learning rate in the first 30 % of the steps and lowers it to nearly
+    zero."""
     factor: float = Field(0.1, gt=0, lt=1)
     """For plateau and step: the rate is multiplied by this."""
     every: int = Field(7, ge=1)
@@ -222,7 +255,7 @@ class PhaseConfig(Section):
     accumulate: int = Field(1, ge=1)
     """The weights change after so many steps, by the mean of their gradients."""
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop", "lion"] = "adam"
-    """Update rule."""
+    """Update rule: `sgd`, `adam`, `adamw`, `rmsprop` or `lion`."""
     learning_rate: float = Field(3e-3, gt=0)
     """Rate at the start (cosine: after warm-up; one_cycle: at the top)."""
     learning_rate_batch: int | None = Field(None, ge=1)
@@ -241,11 +274,13 @@ class PhaseConfig(Section):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target spread over all classes."""
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]] = "none"
-    """`balanced`: examples weigh inversely to their class's frequency. {class: weight}: others weigh 1."""
+    """`none`: all examples weigh alike. `balanced`: inversely to their class's frequency. {class: weight}:
+    others weigh 1."""
     early_stopping: int = Field(6, ge=0)
     """Stop after this many epochs without improvement on val; 0 never stops early."""
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
-    """What early stopping, the plateau schedule and the choice of best weights look at."""
+    """What early stopping, the plateau schedule and the choice of best weights look at: `val_loss` or
+    `val_accuracy`."""
 
     @property
     def images_per_step(self) -> int:
@@ -282,7 +317,17 @@ class PhaseConfig(Section):
             raise ValueError("expected none, balanced or {class: weight}, weights being 0 or more") from None
 
 
-UnfreezeSpec = Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)]
+def _unfreeze_spec(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError("expected text such as last:0.3, or a list of expressions for layers") from None
+
+
+UnfreezeSpec = Annotated[
+    Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)],
+    WrapValidator(_unfreeze_spec),
+]
 """What of a backbone trains; see `FinetuneConfig.unfreeze`."""
 
 
@@ -296,21 +341,25 @@ class StageConfig(Section):
 
 
 class FinetuneConfig(PhaseConfig):
-    """The second phase: backbone and head train on, at a rate that goes up for an epoch and then down."""
+    """The second phase: part of the backbone and the head train on at a low rate, which rises for an epoch
+    and then falls."""
 
     epochs: int = Field(10, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    """Rate at the start (cosine: after warm-up; one_cycle: at the top). With `transfer: full` 1e-3, unless it
+    is set."""
     schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_epochs=1)
-    unfreeze: UnfreezeSpec = "all"
-    """`all`, `none` (only the head trains), `last:0.3` (share of the layers that have weights), `blocks:2`,
-    `from:BLOCK_OR_LAYER`, a block or a layer, or a list of regular expressions for names of layers."""
+    unfreeze: UnfreezeSpec = "last:0.3"
+    """What trains: `all` (with `transfer: full`, unless it is set), `none` (only the head), `last:0.3` (share
+    of the layers that have weights), `blocks:2`, `from:BLOCK_OR_LAYER`, a block or a layer, or a list of
+    regular expressions for names of layers."""
     stages: tuple[StageConfig, ...] = ()
     """Gradual unfreezing instead of `epochs` and `unfreeze`, e.g. [{epochs: 2, unfreeze: none},
     {epochs: 5, unfreeze: "blocks:2"}]. Early stopping ends a stage; the next starts from the best weights.
     `cosine` and `one_cycle` go on over all of them, `plateau` begins anew in each."""
     batchnorm: Literal["frozen", "affine", "adapt"] = "frozen"
-    """`affine`: train gamma and beta of what is unfrozen. `adapt`: first take the moving statistics anew, of
-    the training images (AdaBN). While training they stay fixed in any case."""
+    """`frozen`: as it is. `affine`: train gamma and beta of what is unfrozen. `adapt`: first take the moving
+    statistics anew, of the training images (AdaBN). While training these stay fixed in any case."""
     layer_lr_decay: float = Field(1.0, gt=0, le=1)
     """Each block learns at this many times the rate of the one above it, the top block at this many times the
     head's."""
@@ -331,20 +380,25 @@ class FinetuneConfig(PhaseConfig):
         return self.stages or (StageConfig(epochs=self.epochs, unfreeze=self.unfreeze),)
 
 
+FULL_DEFAULTS = {"unfreeze": "all", "learning_rate": 1e-3}
+"""Of `finetune` with `transfer: full`, which begins with a head that has learnt nothing."""
+
+
 class RuntimeConfig(Section):
     """The machine and reproducibility."""
 
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides splits, initial weights, order, augmentation and dropout."""
     strategy: Literal["auto", "none", "mirrored", "multi_worker"] = "auto"
-    """`mirrored`: over the GPUs of this machine, or its logical CPUs where there are none. `multi_worker`:
-    over the processes of TF_CONFIG. `auto`: the latter with TF_CONFIG, the former with several GPUs."""
+    """`none`: on one device. `mirrored`: over the GPUs of this machine, or its logical CPUs where there are
+    none. `multi_worker`: over the processes of TF_CONFIG. `auto`: by what there is, TF_CONFIG or GPUs."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
-    """`auto` is mixed on GPUs that gain from it, float32 elsewhere."""
+    """Of computing: `float32`, `mixed_float16` or `mixed_bfloat16`. `auto`: mixed on GPUs that gain from it,
+    else float32."""
     checkpoint_minutes: float = Field(1.0, gt=0)
     """Training can go on from its last checkpoint: one per epoch, and one per so many minutes."""
     feature_dtype: Literal["float32", "float16"] = "float32"
-    """Of stored features. float16 needs half the space and rounds to 11 bits."""
+    """Of stored features: `float32`, or `float16`, which needs half the space and rounds to 11 bits."""
     store_gb: float = Field(20.0, ge=0)
     """Stored features may take this much of the disk, GiB; the least recently used ones make room."""
     tensorboard: bool = False
@@ -352,7 +406,15 @@ class RuntimeConfig(Section):
 
 
 class Config(Section):
-    """All settings of a run."""
+    """All settings of a run.
+
+    Attributes:
+        asked: The settings that were asked for, in files, on the command line or as arguments, such as
+            train.epochs; not those that have their defaults, nor what was chosen later. It stays as it is
+            when settings are changed by `model_copy`.
+    """
+
+    asked: frozenset[str] = Field(frozenset(), exclude=True)
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -370,7 +432,8 @@ class Config(Section):
     finetune: FinetuneConfig = FinetuneConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     baseline: Literal["none", "scratch"] = "none"
-    """`scratch`: `tlk fit` also trains the same network from random weights, for as long, and compares."""
+    """`none`, or `scratch`: `tlk fit` also trains the same network from random weights, for as long, and
+    compares."""
 
     @field_validator("head", mode="before")
     @classmethod
@@ -383,6 +446,20 @@ class Config(Section):
     def stores_features(self) -> bool:
         """Whether phases may train on stored features; MixUp and CutMix need whole images in every epoch."""
         return self.features and not self.augment.mixes_images
+
+    @model_validator(mode="after")
+    def _remember_asked(self) -> Config:
+        if "asked" not in self.model_fields_set:
+            object.__setattr__(self, "asked", frozenset(_passed(self)))
+        return self
+
+    def asks_for(self, path: str) -> bool:
+        """Return whether a setting was asked for, or one below it."""
+        return any(f"{asked}.".startswith(f"{path}.") for asked in self.asked)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether all settings are equal, asked for or not."""
+        return isinstance(other, Config) and self.model_dump() == other.model_dump()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
@@ -410,12 +487,29 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """Return all settings, defaults included, as YAML that `load_config` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        asked = write_yaml({"asked": sorted(self.asked)})
+        return f"{write_yaml(self.model_dump(mode='json'))}{ABOUT_ASKED}{asked}"
+
+
+ABOUT_ASKED = (
+    "# The settings that were asked for. Without this list, all that are in this file count as asked for.\n"
+)
+
+
+def _passed(section: Section) -> set[str]:
+    """Return the paths of the settings that were passed to a section and to those below it."""
+    paths: set[str] = set()
+    for name in section.model_fields_set:
+        below = getattr(section, name)
+        inner = _passed(below) if isinstance(below, Section) else ()
+        paths |= {f"{name}.{path}" for path in inner} or {name}
+    return paths
 
 
 def pretraining_defaults() -> Config:
     """Return the settings that `tlk pretrain` starts from: all weights are random, and all of them train."""
     return Config(
+        asked=frozenset(),
         model=ModelConfig(backbone="Tiny", weights="none"),
         head=HeadConfig(dropout=0.0),
         augment=AugmentConfig(translation=0.1),

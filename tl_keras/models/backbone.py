@@ -29,7 +29,7 @@ def build_base(
         backbone: Which network.
         options: Constructor arguments, of those in `backbone.options`.
         size: Height and width of its input, pixels.
-        weights: `pretrained`, `imagenet`, `none` (random), or a path of a .weights.h5, .h5 or .keras file.
+        weights: `pretrained`, `none` (random), or a path of a .weights.h5, .h5 or .keras file.
         frozen: Whether nothing in it trains; otherwise all of it does, as from scratch, with
             BatchNormalization on the statistics of its batches and with the network's own dropout.
 
@@ -47,12 +47,12 @@ def build_base(
     arguments = {name: _checked(backbone, name, value) for name, value in options.items()}
     construct = partial(_constructor(backbone), include_top=False, input_shape=(size, size, 3), **arguments)
     title = _title(backbone, arguments)
-    if weights in ("pretrained", "imagenet") and backbone.source == "imagenet":
+    if weights == "pretrained" and backbone.source == "imagenet":
         network = with_imagenet(construct, title)
     else:
         network = _random(construct, title)
         if weights != "none":
-            load_file(network, _weights_file(backbone, weights), title)
+            load_file(network, _weights_file(weights), title)
     if frozen:
         _switch_off_noise(network)
     base = keras.Model(network.input, network.output, name="backbone")
@@ -64,12 +64,7 @@ def _constructor(backbone: Backbone) -> Any:
     return getattr(keras.applications, backbone.name) if backbone.module else tiny
 
 
-def _weights_file(backbone: Backbone, weights: str) -> Path:
-    if weights == "imagenet":
-        raise ConfigError(
-            f"{backbone.name} has no ImageNet weights; its own, of {backbone.source}, are: "
-            "--weights pretrained"
-        )
+def _weights_file(weights: str) -> Path:
     return TINY_WEIGHTS if weights == "pretrained" else Path(weights).expanduser()
 
 

@@ -26,7 +26,7 @@ from tl_keras.models.weights import set_weights
 
 WEIGHTS_FILE = "backbone.weights.h5"
 SOURCE_FILE = "source.json"
-KEYWORDS = ("pretrained", "imagenet", "none")
+KEYWORDS = ("pretrained", "none")
 """What `model.weights` may be besides a path."""
 
 
@@ -152,11 +152,10 @@ def _hint(folder: Path) -> str:
 
 
 def _require_equal(config: Config, source: SourceModelInfo, file: Path) -> None:
-    asked = config.model.model_fields_set
     pairs: list[tuple[str, Any, Any]] = []
-    if "backbone" in asked:
+    if config.asks_for("model.backbone"):
         pairs.append(("model.backbone", find(config.model.backbone).name, source.backbone))
-    if "options" in asked and config.model.options:
+    if config.asks_for("model.options") and config.model.options:
         pairs.append(("model.options", config.model.options, source.options))
     if config.data.image_size is not None:
         pairs.append(("data.image_size", config.data.image_size, source.image_size))

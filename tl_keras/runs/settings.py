@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tl_keras.config.schema import Config
+from tl_keras.config.schema import FULL_DEFAULTS, Config
 from tl_keras.core.files import write_text
 from tl_keras.data.listing import absolute
 from tl_keras.data.sources.exclude import effective_table
@@ -28,11 +28,8 @@ def resolve(config: Config, data: str | Path | None) -> Config:
         ModelError: The source model is none, or damaged.
     """
     config = _with_absolute_paths(_with_transfer(with_source(config)), data)
-    if (
-        config.head
-        and config.head.standardize
-        and not (config.stores_features and config.transfer == "frozen")
-    ):
+    on_features = config.stores_features and config.transfer == "frozen"
+    if config.head and config.head.standardize and not on_features:
         raise ConfigError(
             "head.standardize needs stored features: features: on, transfer: frozen, and no MixUp or CutMix."
         )
@@ -77,8 +74,11 @@ def run_name(config: Config) -> str:
 
 
 def _with_transfer(config: Config) -> Config:
-    """Return the settings for training from scratch, if that is asked for."""
-    if config.transfer != "scratch":
+    """Return the settings for training from scratch, or all in one step, if that is asked for."""
+    if config.transfer == "full":
+        free = {n: value for n, value in FULL_DEFAULTS.items() if not config.asks_for(f"finetune.{n}")}
+        return config.model_copy(update={"finetune": config.finetune.model_copy(update=free)})
+    if config.transfer == "frozen":
         return config
     if config.model.weights not in ("pretrained", "none"):
         raise ConfigError(

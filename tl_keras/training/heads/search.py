@@ -112,7 +112,7 @@ class HeadSearch:
         }
         if config.train.optimizer not in ("adam", "adamw"):
             chosen = {}
-        free = {name: value for name, value in chosen.items() if name not in config.train.model_fields_set}
+        free = {name: value for name, value in chosen.items() if not config.asks_for(f"train.{name}")}
         return config.model_copy(update={"head": head, "train": config.train.model_copy(update=free)})
 
 
@@ -179,7 +179,7 @@ def _linear(config: Config, *, standardize: bool) -> list[Trial]:
 
 def _set(config: Config, name: str) -> Any:
     """Return a setting of `train` that was asked for, or None."""
-    return getattr(config.train, name) if name in config.train.model_fields_set else None
+    return getattr(config.train, name) if config.asks_for(f"train.{name}") else None
 
 
 def _try(data: BankData, trials: list[Trial], parts: _Parts) -> list[Trial]:
