@@ -6,7 +6,8 @@ TlkError                the root: `cli` prints its text and exits with 1
 │   └── BadImage        one file that is not a readable image (the rest go on)
 ├── ModelError          a model file or its weights: missing, not one, not matching
 ├── TrainingError       a training that went wrong: the loss is no number any more
-├── RunError            a run's folder: missing, unfinished, already there
+├── RunError            a run's folder: missing, unfinished, not to be written
+│   └── NameTaken       a run of that name exists or is being written (in runs/lock.py)
 └── MissingExtra        an optional package that the user has not installed
 
 A message says what was expected, what was found and what to do next, in a few lines.

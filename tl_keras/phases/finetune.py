@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,18 @@ class FinetuneResult:
     before: EvaluationRecord
     after: EvaluationRecord
     phase: PhaseResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "run": str(self.run),
+            "kept": self.kept,
+            "training": asdict(self.phase),
+            "val_before": self.val_before.to_dict(),
+            "val_after": self.val_after.to_dict(),
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+        }
 
 
 def finetune(folder: Path, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:

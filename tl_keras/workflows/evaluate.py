@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.runs.external_images import model_outputs, read_external_images
@@ -18,6 +19,10 @@ class EvaluateResult:
 
     report: EvaluationRecord
     folder: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"folder": str(self.folder), **self.report.to_dict()}
 
 
 def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | None = None) -> EvaluateResult:
