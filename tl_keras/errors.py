@@ -3,7 +3,7 @@
 TlkError                the root: `cli` prints its text and exits with 1
 ├── ConfigError         a setting, an option or a name that does not exist or does not fit
 ├── DataError           the images: wrong folder, no images, one class, a broken manifest
-│   └── BadImage        one file that is not a readable image (the rest go on)
+│   └── BadImage        one file that is not a readable image (the rest are used)
 ├── ModelError          a model file or its weights: missing, not one, not matching
 ├── TrainingError       a training that went wrong: the loss is no number any more
 ├── RunError            a run's folder: missing, unfinished, not to be written
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class TlkError(Exception):
-    """The root of all errors that are the user's to mend."""
+    """The root of all errors that are the user's to fix."""
 
 
 class ConfigError(TlkError):
@@ -37,7 +37,7 @@ class ModelError(TlkError):
 
 
 class TrainingError(TlkError):
-    """A training that cannot go on."""
+    """A training that cannot continue."""
 
 
 class RunError(TlkError):

@@ -14,6 +14,8 @@ import pytest
 
 from tests.images import class_folders
 from tl_keras.config.schema import PhaseConfig, RuntimeConfig
+from tl_keras.core import console
+from tl_keras.distributed import devices
 from tl_keras.distributed.devices import DevicePlan, workers_of
 from tl_keras.errors import ConfigError
 
@@ -121,10 +123,6 @@ def test_mixed_precision_computes_low_and_answers_in_float32(photos, tmp_path):
 
 
 def test_a_worker_is_mute_until_its_process_trains_alone(monkeypatch, capfd):
-    from tl_keras.config.schema import RuntimeConfig
-    from tl_keras.core import console
-    from tl_keras.distributed import devices
-
     alone = RuntimeConfig(strategy="none")
     monkeypatch.setattr(devices, "is_chief", lambda: False)
     devices.plan_devices(alone)

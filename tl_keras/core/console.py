@@ -36,7 +36,7 @@ def escape_control(text: str, keep: str = "") -> str:
 
 
 def set_verbosity(level: Literal[0, 1]) -> None:
-    """Say how much is told on stderr: 1, what goes on; 0, nothing but errors."""
+    """Set how much is told on stderr: 1, progress and notes; 0, nothing but errors."""
     global _verbosity
     if level not in (0, 1):
         raise ValueError(f"Expected a verbosity of 0 or 1; found {level!r}.")
