@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import tl_keras
 from tl_keras.cli.main import tlk
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python(code: str) -> str:
+    """Return what Python code prints, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_every_command_is_a_function():
@@ -16,10 +28,51 @@ def test_every_command_is_a_function():
         assert callable(getattr(tl_keras, name.replace("-", "_")))
 
 
+@pytest.mark.parametrize("name", tl_keras.__all__)
+def test_every_name_is_there_and_shown(name):
+    assert getattr(tl_keras, name) is not None and name in dir(tl_keras)
+
+
+def test_all_of_them_can_be_imported_at_once():
+    assert python("from tl_keras import *; print(fit.__name__, clear_cache.__name__)") == "fit clear_cache"
+
+
+def test_a_verb_stays_what_it_is_when_the_room_of_its_name_is_imported():
+    code = "import tl_keras; import tl_keras.runs.folder; print(tl_keras.runs('nowhere'))"
+    assert python(code) == "[]"
+
+
+def test_every_error_of_ours_is_there():
+    for module in pkgutil.walk_packages(tl_keras.__path__, "tl_keras."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    names = {error.__name__ for error in below(tl_keras.TlkError)}
+    assert names <= set(tl_keras.__all__)
+
+
+def below(error: type) -> set[type]:
+    return {error}.union(*(below(child) for child in error.__subclasses__()))
+
+
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, tl_keras; print({'tensorflow', 'numpy', 'pydantic'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+    names = "{'tensorflow', 'keras', 'numpy', 'pydantic', 'rich'}"
+    assert python(f"import sys, tl_keras; print({names} & set(sys.modules))") == "set()"
+
+
+def test_errors_and_listings_need_no_tensorflow():
+    code = "import sys, tl_keras; tl_keras.TlkError, tl_keras.RunSummary, tl_keras.runs('nowhere')"
+    assert python(f"{code}; print('tensorflow' in sys.modules)") == "False"
+
+
+def test_type_checkers_see_the_types():
+    assert (ROOT / "tl_keras" / "py.typed").is_file()
+    code = "import tl_keras\nreveal_type(tl_keras.fit('photos').report)\ntl_keras.fitt()"
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", "", "--follow-imports=silent", "-c", code],
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert "tl_keras.evaluation.record.EvaluationRecord" in done.stdout, done.stdout
+    assert 'Module has no attribute "fitt"' in done.stdout
 
 
 def test_unknown_names_are_attribute_errors():
@@ -35,7 +88,30 @@ def test_predict_streams(finished, photos):
 
 
 def test_no_images_is_an_error_of_ours(tiny):
-    from tl_keras.errors import ConfigError
-
-    with pytest.raises(ConfigError, match="No images given"):
+    with pytest.raises(tl_keras.ConfigError, match="No images given"):
         tl_keras.fit(config=tiny)
+
+
+def test_the_settings_of_a_run_are_a_base_for_others(finished, tmp_path):
+    assert tl_keras.run_config(finished).model.backbone == "MobileNet"
+    with pytest.raises(tl_keras.RunError, match="There is no run at"):
+        tl_keras.run_config(tmp_path / "nowhere")
+
+
+def test_what_is_said_on_the_way_can_be_turned_off_and_on(finished, photos, capfd):
+    def said() -> str:
+        tl_keras.evaluate(finished, data=photos, split=None)
+        tl_keras.export(finished, format="tflite", output=finished.parent / "quiet.tflite")
+        return str(capfd.readouterr().err)
+
+    tl_keras.set_verbosity(0)
+    try:
+        assert said() == ""
+    finally:
+        tl_keras.set_verbosity(1)
+    assert "exporting to" in said()
+
+
+def test_verbosity_is_0_or_1():
+    with pytest.raises(ValueError, match="0 or 1"):
+        tl_keras.set_verbosity(2)  # type: ignore[arg-type]

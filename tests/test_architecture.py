@@ -81,9 +81,25 @@ def test_nothing_lies_loose_at_the_top() -> None:
 
 
 @pytest.mark.parametrize("file", sorted((PACKAGE / "cli").rglob("*.py")), ids=lambda file: file.name)
+def test_commands_know_only_what_any_python_user_may(file: Path) -> None:
+    """They call `tl_keras.fit` and so on, types included; besides that they read options and print."""
+    assert rooms_imported(file) <= {"cli", "config", "core", "errors", "version"}
+    assert not {name for name in imports_of(file) if name.startswith("tl_keras.config.schema")}
+
+
+def test_json_is_made_by_the_results() -> None:
+    makers = [
+        file.name
+        for file in (PACKAGE / "cli").rglob("*.py")
+        if {"json", "dataclasses.asdict"} & imports_of(file)
+    ]
+    assert makers == ["common.py"]
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "cli").rglob("*.py")), ids=lambda file: file.name)
 def test_commands_import_nothing_heavy_at_the_top(file: Path) -> None:
     top = ast.parse(file.read_text(encoding="utf-8")).body
     statements = [node for node in top if isinstance(node, ast.Import | ast.ImportFrom)]
     names = imports(ast.Module(body=statements, type_ignores=[]))
     assert not {name.split(".")[0] for name in names} & HEAVY
-    assert not {name for name in names if name.startswith(("tl_keras.workflows", "tl_keras.config"))}
+    assert not {name for name in names if name.startswith("tl_keras.config")}

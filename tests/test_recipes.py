@@ -58,7 +58,9 @@ def test_it_trains_an_epoch(file, photos, tmp_path):
 
 ROOT = Path(__file__).resolve().parents[1]
 WITH_COMMANDS = [
-    ROOT / "README.md", *sorted((ROOT / "configs").iterdir()), *sorted((ROOT / "tl_keras" / "cli").rglob("*.py")),
+    ROOT / "README.md",
+    *sorted((ROOT / "configs").iterdir()),
+    *sorted((ROOT / "tl_keras" / "cli").rglob("*.py")),
 ]  # fmt: skip
 
 

@@ -3,10 +3,11 @@
 TlkError                the root: `cli` prints its text and exits with 1
 ├── ConfigError         a setting, an option or a name that does not exist or does not fit
 ├── DataError           the images: wrong folder, no images, one class, a broken manifest
-│   └── BadImage        one file that is not a readable image (the others are used)
+│   └── BadImage        one file that is not a readable image (the rest are used)
 ├── ModelError          a model file or its weights: missing, not one, not matching
 ├── TrainingError       a training that went wrong: the loss is no number any more
-├── RunError            a run's folder: missing, unfinished, already there
+├── RunError            a run's folder: missing, unfinished, not to be written
+│   └── NameTaken       a run of that name exists or is being written (in runs/lock.py)
 └── MissingExtra        an optional package that the user has not installed
 
 A message says what was expected, what was found and what to do next, in a few lines.
@@ -18,7 +19,7 @@ from enum import StrEnum
 
 
 class TlkError(Exception):
-    """The root of all errors that are the user's to mend."""
+    """The root of all errors that are the user's to fix."""
 
 
 class ConfigError(TlkError):

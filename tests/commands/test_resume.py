@@ -75,7 +75,7 @@ def test_a_killed_fit_goes_on_and_ends_the_same(tlk, photos, settings, tmp_path)
     assert tlk(*fit, tmp_path / "whole").code == 0
     runs = tmp_path / "runs"
     stop(signal.SIGKILL, runs, 2, *fit, runs)
-    assert "resume with: tlk resume" in tlk("runs", "--runs-dir", runs).err
+    assert "resume it with: tlk resume" in tlk("runs", "--runs-dir", runs).err
     done = tlk("resume", runs / "run", "--json")
     assert done.code == 0 and "resuming after an interruption: epoch 3" in done.err, done.err
     assert json.loads(done.out)["run"] == str(runs / "run")

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+
+import pytest
+
+import tl_keras
+from tl_keras.runs.folder import RunFolder
 
 
 def test_newest_first_with_what_counts(tlk, run):
@@ -33,3 +39,59 @@ def test_a_damaged_run_does_not_hide_the_others(tlk, run):
 def test_half_runs_are_not_listed(tlk, run):
     (run / "model.keras").unlink()
     assert "finished" not in tlk("runs", "--runs-dir", run.parent).out
+
+
+@pytest.mark.parametrize("missing", ["config.yaml", "labels.txt", "manifest.csv"])
+def test_what_cannot_be_opened_is_not_listed(tlk, run, missing):
+    broken = shutil.copytree(run, run.parent / "flowers")
+    (broken / missing).unlink()
+    assert [one.name for one in tl_keras.runs(run.parent)] == ["finished"]
+    near = tlk("evaluate", run.parent / "flower")
+    assert "There is no run at" in near.err and "Did you mean" not in near.err
+
+
+def test_a_run_that_vanishes_meanwhile_is_left_out(run, monkeypatch):
+    whole = RunFolder.missing_files
+
+    def looked_at(folder: RunFolder) -> list[str]:
+        missing = whole(folder)
+        folder.model_file.unlink(missing_ok=True)
+        return missing
+
+    monkeypatch.setattr(RunFolder, "missing_files", looked_at)
+    assert tl_keras.runs(run.parent) == []
+
+
+def stopped(folder: Path, tiny) -> None:
+    """Leave what a stopped training leaves."""
+    (folder / "phases" / "1-head" / "checkpoints").mkdir(parents=True)
+    (folder / "phases" / "1-head" / "checkpoints" / "000001-00000002.npz").write_bytes(b"")
+    (folder / "asked.yaml").write_text(tiny.to_yaml())
+
+
+def test_what_was_stopped_is_listed_with_the_command_that_resumes_it(tlk, tmp_path, tiny):
+    stopped(tmp_path / ".unfinished" / "my run", tiny)
+    done = tlk("runs", "--runs-dir", tmp_path, "--json")
+    (found,) = json.loads(done.out)
+    resume = f"tlk resume '{tmp_path / 'my run'}'"
+    assert (found["name"], found["phase"], found["resume"]) == ("my run", "unfinished", resume)
+    assert found["accuracy"] is None and found["backbone"] == "MobileNet" and found["made"][:2] == "20"
+    assert [run.finished for run in tl_keras.runs(tmp_path)] == [False]
+    table = tlk("runs", "--runs-dir", tmp_path)
+    assert "unfinished" in table.out and f"my run is unfinished; resume it with: {resume}" in table.err
+
+
+def test_a_stopped_run_that_was_to_replace_another_says_so(run, tiny):
+    stopped(run.parent / ".unfinished" / run.name, tiny)
+    finished, unfinished = sorted(tl_keras.runs(run.parent), key=lambda one: not one.finished)
+    assert finished.accuracy is not None and finished.resume == ""
+    assert unfinished.resume == "" and "--overwrite" in unfinished.problem
+
+
+def test_a_stopped_fine_tuning_is_known_of_its_run(tlk, run):
+    (run / ".unfinished" / "2-finetune" / "checkpoints").mkdir(parents=True)
+    (run / ".unfinished" / "2-finetune" / "checkpoints" / "000001-00000002.npz").write_bytes(b"")
+    done = tlk("runs", "--runs-dir", run.parent, "--json")
+    (found,) = json.loads(done.out)
+    assert found["phase"] == "1-head" and found["resume"] == f"tlk resume {run}"
+    assert f"the fine-tuning of finished is unfinished; resume it with: tlk resume {run}" in done.err

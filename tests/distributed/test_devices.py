@@ -14,6 +14,8 @@ import pytest
 
 from tests.images import class_folders
 from tl_keras.config.schema import PhaseConfig, RuntimeConfig
+from tl_keras.core import console
+from tl_keras.distributed import devices
 from tl_keras.distributed.devices import DevicePlan, workers_of
 from tl_keras.errors import ConfigError
 
@@ -118,3 +120,14 @@ def test_mixed_precision_computes_low_and_answers_in_float32(photos, tmp_path):
         print(done.agreement.max_difference < 0.05)
     """
     assert run_python(code, str(photos), str(tmp_path)).split() == ["bfloat16", "float32", "True"]
+
+
+def test_a_worker_is_mute_until_its_process_trains_alone(monkeypatch, capfd):
+    alone = RuntimeConfig(strategy="none")
+    monkeypatch.setattr(devices, "is_chief", lambda: False)
+    devices.plan_devices(alone)
+    console.say("as a worker")
+    monkeypatch.undo()
+    devices.plan_devices(alone)
+    console.say("alone")
+    assert capfd.readouterr().err == "alone\n"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from tl_keras.cli.options import DEBUG, JSON, NETWORK, read_settings
-
-_, BACKBONE_OPTION, IMAGE_SIZE = NETWORK
+import tl_keras
+from tl_keras.cli.options import BACKBONE_OPTION, DEBUG, IMAGE_SIZE, JSON, Asked, asked_settings
 
 
 @click.command(short_help="List the pretrained networks to choose from.")
@@ -17,7 +14,8 @@ _, BACKBONE_OPTION, IMAGE_SIZE = NETWORK
 @IMAGE_SIZE
 @JSON
 @DEBUG
-def backbones(name: str | None, as_json: bool, **named: Any) -> None:
+@asked_settings
+def backbones(asked: Asked, name: str | None, as_json: bool) -> None:
     """List the backbones: default and least image size, feature width, number of weights, options.
 
     Pixels, 0 to 255, become: tf: -1 to 1; caffe: BGR minus the ImageNet means; torch: ImageNet mean 0
@@ -27,23 +25,11 @@ def backbones(name: str | None, as_json: bool, **named: Any) -> None:
     With NAME, list the blocks of that network and what they cost; nothing is downloaded. What lies from
     a block on, in weights and in multiply-adds, is what --unfreeze from:BLOCK trains.
     """
-    if name is None:
-        _list_all(named, as_json=as_json)
-        return
-    config = read_settings(None, (), {"model__backbone": name, **named})
-    from tl_keras.core.tensorflow_setup import import_tensorflow
+    from tl_keras.cli.output.listings import print_backbone_costs, print_backbones
 
-    import_tensorflow()
-    from tl_keras.cli.output.listings import print_backbone_costs
-    from tl_keras.workflows.backbones import backbone_costs as work
-
-    print_backbone_costs(work(config), as_json=as_json)
-
-
-def _list_all(named: dict[str, Any], *, as_json: bool) -> None:
-    if any(named.values()):
+    if name is not None:
+        asked.options["model.backbone"] = name
+        return print_backbone_costs(tl_keras.backbone_costs(asked.config()), as_json=as_json)
+    if asked.options:
         raise click.UsageError("--backbone-option and --image-size are of one network: name it.")
-    from tl_keras.cli.output.listings import print_backbones
-    from tl_keras.workflows.backbones import backbones as work
-
-    print_backbones(work(), as_json=as_json)
+    return print_backbones(tl_keras.backbones(), as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+import tl_keras
 from tl_keras.cli.options import DEBUG, JSON
 
 
@@ -17,12 +18,10 @@ def cache(context: click.Context, as_json: bool) -> None:
     They make the next training on the same images start at once; without them it is only slower. They lie in
     ~/.cache/tl_keras/features, or below TLK_CACHE, and take at most runtime.store_gb.
     """
-    if context.invoked_subcommand is not None:
-        return
     from tl_keras.cli.output.listings import print_cache
-    from tl_keras.workflows.cache import cache as work
 
-    print_cache(work(), as_json=as_json)
+    if context.invoked_subcommand is None:
+        print_cache(tl_keras.cache(), as_json=as_json)
 
 
 @cache.command(short_help="Remove all stored features.")
@@ -30,6 +29,5 @@ def cache(context: click.Context, as_json: bool) -> None:
 def clear() -> None:
     """Remove all stored features. Runs stay as they are."""
     from tl_keras.core.console import result
-    from tl_keras.workflows.cache import clear_cache
 
-    result(f"{clear_cache():.1f} MB removed")
+    result(f"{tl_keras.clear_cache():.1f} MB removed")

@@ -6,29 +6,22 @@ from pathlib import Path
 
 import click
 
-from tl_keras.cli.options import DEBUG, JSON, RUN
+import tl_keras
+from tl_keras.cli.options import DEBUG, JSON, RUN, require_run
 
 
 @click.command(short_help="Measure a run: accuracy with its interval, per class, confusion matrix.")
 @RUN
-@click.option("--data", help="Other labelled images than the run's own.")
+@click.option("--data", help="Other labeled images than the run's own.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which split to measure.")
 @JSON
 @DEBUG
 def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> None:
-    """Measure RUN on its test images (or val, where there is no test), or on other labelled images.
+    """Measure RUN on its test images (or val, where there is no test), or on other labeled images.
 
     Writes metrics.json and predictions.csv, the surest mistakes first.
     """
-    from tl_keras.runs.folder import find_run
-
-    find_run(run)
-    from tl_keras.core.tensorflow_setup import import_tensorflow
-
-    import_tensorflow()
-    from tl_keras.workflows.evaluate import evaluate as work
-
-    done = work(run, data=data, split=split)
     from tl_keras.cli.output.evaluation import print_evaluation
 
-    print_evaluation(done, as_json=as_json)
+    require_run(run)
+    print_evaluation(tl_keras.evaluate(run, data=data, split=split), as_json=as_json)

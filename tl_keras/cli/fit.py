@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+import tl_keras
 from tl_keras.cli.options import (
     DATA_DIR,
     DEBUG,
     JSON,
     NETWORK,
+    NEW_RUN,
     SPLITTING,
     TRAINING,
-    new_run,
-    read_settings,
+    Asked,
+    added,
     require_data,
     setting,
     settings,
 )
 
-if TYPE_CHECKING:
-    from tl_keras.config.schema import Config
 
-
-@click.command(short_help="Train a classifier on a folder of labelled images.")
+@click.command(short_help="Train a classifier on a folder of labeled images.")
 @click.argument("data", required=False)
 @settings(
     *NETWORK,
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     *TRAINING,
     setting("--baseline", "baseline", "scratch: compare with training from random weights."),
 )
-@new_run
+@added(*NEW_RUN)
 @click.option(
     "--cross-validate",
     "folds",
@@ -50,51 +48,34 @@ if TYPE_CHECKING:
 @JSON
 @DEBUG
 def fit(
+    asked: Asked,
     data: str | None,
-    config: Path | None,
-    assignments: tuple[str, ...],
     name: str | None,
     runs_dir: Path,
     overwrite: bool,
     folds: int | None,
     as_json: bool,
-    **named: Any,
 ) -> None:
-    """Train a classifier on labelled images: a frozen pretrained backbone and a new head.
+    """Train a classifier on labeled images: a frozen pretrained backbone and a new head.
 
     DATA is a folder with one folder of images per class (or train/val/test folders of those), a .csv or
     .tsv with columns path,label[,split][,group], tfds:NAME for a TensorFlow dataset, or digits.
 
     Early stopping looks at val; what is reported comes from test.
     """
-    chosen = read_settings(config, assignments, named)
-    if chosen.transfer == "full":  # trained by the settings of finetune
-        named = {path.replace("train__", "finetune__"): value for path, value in named.items()}
-        chosen = read_settings(config, assignments, named)
-    require_data(data, chosen, "fit")
-    if folds and (named["data__folds"] or named["data__fold"]):
-        raise click.UsageError("--cross-validate fits every fold; --folds and --fold are for one of them.")
-    from tl_keras.core.tensorflow_setup import import_tensorflow
-
-    import_tensorflow()
-    where = {"name": name, "runs_dir": runs_dir, "overwrite": overwrite}
-    if folds:
-        _cross_validate(data, chosen, where, folds, as_json=as_json)
-    else:
-        _fit(data, chosen, where, as_json=as_json)
-
-
-def _fit(data: str | None, config: Config, where: dict[str, Any], *, as_json: bool) -> None:
-    from tl_keras.cli.output.training import print_fit
-    from tl_keras.workflows.fit import fit as work
-
-    print_fit(work(data, config, **where), as_json=as_json)
-
-
-def _cross_validate(
-    data: str | None, config: Config, where: dict[str, Any], folds: int, *, as_json: bool
-) -> None:
     from tl_keras.cli.output.evaluation import print_cross_validation
-    from tl_keras.workflows.cross_validate import cross_validate
+    from tl_keras.cli.output.training import print_fit
 
-    print_cross_validation(cross_validate(data, config, folds=folds, **where), as_json=as_json)
+    config = asked.config()
+    if config.transfer == "full":  # trained by the settings of finetune
+        config = asked.moved("train", "finetune").config()
+    require_data(data, config, "fit")
+    if folds is None:
+        made = tl_keras.fit(data, config, name=name, runs_dir=runs_dir, overwrite=overwrite)
+        return print_fit(made, as_json=as_json)
+    if {"data.folds", "data.fold"} & set(asked.options):
+        raise click.UsageError("--cross-validate fits every fold; --folds and --fold are for one of them.")
+    crossed = tl_keras.cross_validate(
+        data, config, folds=folds, name=name, runs_dir=runs_dir, overwrite=overwrite
+    )
+    return print_cross_validation(crossed, as_json=as_json)

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from tl_keras.cli.options import (
-    DATA_DIR,
-    DEBUG,
-    JSON,
-    NETWORK,
-    read_settings,
-    require_data,
-    setting,
-    settings,
-)
+import tl_keras
+from tl_keras.cli.options import DATA_DIR, DEBUG, JSON, NETWORK, Asked, require_data, setting, settings
 
 FOUND_ERRORS = 3
 
 
-@click.command(short_help="Look for broken, copied, leaking and mislabelled images.")
+@click.command(short_help="Look for broken, copied, leaking and mislabeled images.")
 @click.argument("data", required=False)
 @settings(
     *NETWORK,
@@ -42,15 +33,13 @@ FOUND_ERRORS = 3
 @JSON
 @DEBUG
 def inspect(
+    asked: Asked,
     data: str | None,
-    config: Path | None,
-    assignments: tuple[str, ...],
     labels: bool,
     issues: Path | None,
     sheet: Path | None,
     overwrite: bool,
     as_json: bool,
-    **named: Any,
 ) -> int:
     """Look at every image before anything is trained on it. Nothing is deleted, moved or changed.
 
@@ -59,12 +48,10 @@ def inspect(
 
     The exit code is 3 if there is anything that should be mended first, else 0.
     """
-    chosen = read_settings(config, assignments, named)
-    require_data(data, chosen, "inspect")
-    from tl_keras.workflows.inspect import inspect as work
-
-    done = work(data, chosen, labels=labels, issues=issues, sheet=sheet, overwrite=overwrite)
     from tl_keras.cli.output.inspection import print_inspection
 
-    print_inspection(done, as_json=as_json)
-    return FOUND_ERRORS if done.inspection.severities["error"] else 0
+    config = asked.config()
+    require_data(data, config, "inspect")
+    found = tl_keras.inspect(data, config, labels=labels, issues=issues, sheet=sheet, overwrite=overwrite)
+    print_inspection(found, as_json=as_json)
+    return FOUND_ERRORS if found.inspection.severities["error"] else 0

@@ -101,7 +101,7 @@ def run() -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
-        # click makes an Abort of Ctrl-C; a training that can go on has said so in the exception.
+        # click makes an Abort of Ctrl-C; a training that can be resumed says so in the exception.
         fail(str(stop.__cause__ or stop) or "Interrupted; nothing half-written was left.")
         return INTERRUPTED
     except BrokenPipeError:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import tl_keras
+
 if TYPE_CHECKING:
-    from tl_keras.config.schema import Config
+    from tl_keras import Config
 
 Decorator = Callable[[Any], Any]
+EMPTY = (None, ())
+"""What an option is that was not given."""
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -39,45 +45,128 @@ DEBUG = click.option(
 )
 
 
-def setting(flag: str, path: str, help: str, **more: Any) -> Decorator:
+@dataclass
+class Asked:
+    """The settings that a command line names.
+
+    Attributes:
+        file: The YAML file of `--config`.
+        assignments: What `--set` was given, PATH=VALUE.
+        options: Setting, as a dotted path -> value of its own option.
+    """
+
+    file: Path | None = None
+    assignments: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def config(self, base: Config | None = None) -> Config:
+        """Merge, later over earlier: defaults (or `base`), the file, `--set`, the options."""
+        from tl_keras.config.loading import parse_assignments
+
+        options = dict(self.options)
+        of_backbone = parse_assignments(options.pop("model.options", ()))
+        options |= {f"model.options.{name}": value for name, value in of_backbone.items()}
+        return tl_keras.load_config(self.file, parse_assignments(self.assignments) | options, base)
+
+    def moved(self, section: str, other: str) -> Asked:
+        """Return the same with the options of one section setting another."""
+        beginning = re.compile(rf"^{section}\.")
+        options = {beginning.sub(f"{other}.", path): value for path, value in self.options.items()}
+        return replace(self, options=options)
+
+    def arguments(self) -> list[str]:
+        """Return the same as `--config` and `--set`, which every command with settings has."""
+        file = ["--config", str(self.file)] if self.file else []
+        given = [*self.assignments, *(f"{path}={value}" for path, value in self.options.items())]
+        return [*file, *(word for assignment in given for word in ("--set", assignment))]
+
+
+asked_settings = click.make_pass_decorator(Asked, ensure=True)
+"""Hands a command what its options of settings were given, as its first argument."""
+
+
+def _asked(context: click.Context) -> Asked:
+    return context.ensure_object(Asked)
+
+
+def _note_file(context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+    _asked(context).file = value
+
+
+def _note_assignments(context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> None:
+    _asked(context).assignments = value
+
+
+def setting(
+    flag: str, path: str, help: str, type: type | None = None, *, multiple: bool = False
+) -> Decorator:
     """Return an option that sets one setting; its help names the setting, for `--set` and YAML."""
-    return click.option(flag, path.replace(".", "__"), help=f"{help}  [{path}]", **more)
+
+    def note(context: click.Context, _option: click.Parameter, value: Any) -> None:
+        if value not in EMPTY:
+            _asked(context).options[path] = value
+
+    return click.option(
+        flag, type=type, multiple=multiple, help=f"{help}  [{path}]", expose_value=False, callback=note
+    )
 
 
+CONFIG = click.option(
+    "--config", type=click.Path(path_type=Path), help="A YAML file of settings; see configs/.",
+    expose_value=False, callback=_note_file,
+)  # fmt: skip
+SET = click.option(
+    "--set", "assignments", multiple=True, metavar="PATH=VALUE",
+    help="Any setting, e.g. head.dropout=0.3; may be repeated.",
+    expose_value=False, callback=_note_assignments,
+)  # fmt: skip
+BACKBONE_OPTION = setting(
+    "--backbone-option", "model.options", "Option of the backbone, e.g. alpha=0.35.", multiple=True
+)
+IMAGE_SIZE = setting("--image-size", "data.image_size", "Input height and width, pixels.", int)
 NETWORK = (
     setting("--backbone", "model.backbone", "The network; see tlk backbones."),
-    setting("--backbone-option", "model.options", "Option of the backbone, e.g. alpha=0.35.", multiple=True),
-    setting("--image-size", "data.image_size", "Input height and width, pixels.", type=int),
+    BACKBONE_OPTION,
+    IMAGE_SIZE,
 )
 DATA_DIR = setting("--data-dir", "data.tfds_dir", "Where TensorFlow Datasets are on disk.")
 SPLITTING = (
     setting("--split", "data.split", "Shares of train, val and test, percent, e.g. 80/10/10."),
-    setting("--folds", "data.folds", "Test is one of so many equal parts.", type=int),
-    setting("--fold", "data.fold", "Which of the folds is test, from 1.", type=int),
+    setting("--folds", "data.folds", "Test is one of so many equal parts.", int),
+    setting("--fold", "data.fold", "Which of the folds is test, from 1.", int),
     setting("--group-by", "data.group_by", "Regular expression: paths that match alike share a split."),
-    setting("--limit-per-class", "data.limit_per_class", "Train on at most so many of a class.", type=int),
+    setting("--limit-per-class", "data.limit_per_class", "Train on at most so many of a class.", int),
     setting("--exclude", "data.exclude", "A table of images to leave out, or an edited issues.csv."),
 )
 TRAINING = (
-    setting("--epochs", "train.epochs", "At most this many epochs.", type=int),
+    setting("--epochs", "train.epochs", "At most this many epochs.", int),
     setting("--batch-size", "train.batch_size", "Images per step; auto: what fits into memory."),
-    setting("--learning-rate", "train.learning_rate", "Rate at the start, or after a warm-up.", type=float),
-    setting("--seed", "runtime.seed", "Decides splits, weights and order.", type=int),
+    setting("--learning-rate", "train.learning_rate", "Rate at the start, or after a warm-up.", float),
+    setting("--seed", "runtime.seed", "Decides splits, weights and order.", int),
     setting("--strategy", "runtime.strategy", "auto, none, mirrored or multi_worker."),
     setting("--precision", "runtime.precision", "auto, float32, mixed_float16 or mixed_bfloat16."),
 )
+NEW_RUN = (
+    click.option("--name", help="The run's name; made of the data's and the backbone's when left out."),
+    RUNS_DIR,
+    click.option("--overwrite", is_flag=True, help="Replace a run of the same name."),
+)
 
 
-def new_run(command: Any) -> Any:
-    """Add what names the run that a command makes: `--name`, `--runs-dir`, `--overwrite`."""
-    named = (
-        click.option("--name", help="The run's name; made of the data's and the backbone's when left out."),
-        RUNS_DIR,
-        click.option("--overwrite", is_flag=True, help="Replace a run of the same name."),
-    )
-    for option in reversed(named):
-        command = option(command)
-    return command
+def settings(*options: Decorator) -> Decorator:
+    """Return a decorator that adds `options`, `--config` and `--set` to a command and hands it `Asked`."""
+    return added(*options, CONFIG, SET, asked_settings)
+
+
+def added(*options: Decorator) -> Decorator:
+    """Return a decorator that adds several options to a command, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def require_data(data: str | None, config: Config, command: str) -> None:
@@ -88,39 +177,6 @@ def require_data(data: str | None, config: Config, command: str) -> None:
         )
 
 
-def settings(*named: Decorator) -> Decorator:
-    """Return a decorator that adds `--config`, `--set` and the `named` options to a command.
-
-    The command gets them as keyword arguments and hands them to `read_settings`.
-    """
-
-    def decorate(command: Any) -> Any:
-        general = (
-            click.option(
-                "--config", type=click.Path(path_type=Path), help="A YAML file of settings; see configs/."
-            ),
-            click.option(
-                "--set", "assignments", multiple=True, metavar="PATH=VALUE",
-                help="Any setting, e.g. train.epochs=5 or 'head.hidden=[256]'; may be repeated.",
-            ),
-        )  # fmt: skip
-        for option in reversed((*named, *general)):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def read_settings(
-    config: Path | None, assignments: tuple[str, ...], named: dict[str, Any], base: Config | None = None
-) -> Config:
-    """Merge, later over earlier: defaults (or `base`), the file, `--set`, the named options."""
-    from tl_keras.config.loading import load_config, parse_assignments
-
-    given = {
-        path.replace("__", "."): value for path, value in named.items() if value is not None and value != ()
-    }
-    options = given.pop("model.options", None)
-    if options:
-        given |= {f"model.options.{path}": value for path, value in parse_assignments(options).items()}
-    return load_config(config, parse_assignments(assignments) | given, base)
+def require_run(run: Path) -> None:
+    """Refuse what is no finished run at once: TensorFlow takes seconds to load."""
+    tl_keras.run_config(run)

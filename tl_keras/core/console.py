@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN_LINE_SECONDS, BAR_SECONDS = 10.0, 0.1
 
-_silent = False
+_verbosity = 1
+_muted_worker = False
 
 
 @cache
@@ -34,22 +35,34 @@ def escape_control(text: str, keep: str = "") -> str:
     )
 
 
-def silence() -> None:
-    """Print nothing but errors from now on: this process is one of several that do the same."""
-    global _silent
-    _silent = True
+def set_verbosity(level: Literal[0, 1]) -> None:
+    """Set how much is told on stderr: 1, progress and notes; 0, nothing but errors."""
+    global _verbosity
+    if level not in (0, 1):
+        raise ValueError(f"Expected a verbosity of 0 or 1; found {level!r}.")
+    _verbosity = level
+
+
+def mute_worker(muted: bool) -> None:
+    """Print nothing but errors while this process is a worker whose chief says the same."""
+    global _muted_worker
+    _muted_worker = muted
+
+
+def _quiet() -> bool:
+    return _muted_worker or _verbosity == 0
 
 
 def say(text: str = "") -> None:
     """Print a remark about progress to stderr."""
-    if _silent:
+    if _quiet():
         return
     _console(stderr=True).print(escape_control(text, keep="\n"), markup=False)
 
 
 def warn(text: str) -> None:
     """Print something the user should not overlook to stderr."""
-    if _silent:
+    if _quiet():
         return
     console = _console(stderr=True)
     console.print("Note: ", style="yellow", end="")
@@ -65,14 +78,14 @@ def fail(text: str) -> None:
 
 def result(text: str) -> None:
     """Print a line of the result to stdout, exactly as it is."""
-    if _silent:
+    if _muted_worker:
         return
     sys.stdout.write(text + "\n")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print a table to stdout; columns whose cells are all numbers are set to the right."""
-    if _silent:
+    if _muted_worker:
         return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -99,10 +112,10 @@ def progress(description: str, total: int | None, unit: str = "images") -> Itera
     Yields:
         A function to call with the number of units done since the last call.
     """
-    console = _console(stderr=True)
-    if _silent:
+    if _quiet():
         yield lambda _: None
         return
+    console = _console(stderr=True)
     show = _bar if console.is_terminal else _plain_lines
     with show(console, description, total, unit) as advance:
         yield advance

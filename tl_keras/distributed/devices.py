@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras.config.schema import PhaseConfig, RuntimeConfig
-from tl_keras.core.console import silence
+from tl_keras.core.console import mute_worker
 from tl_keras.core.types import SINGLE_SHARD
 from tl_keras.distributed.cluster import EXAMPLE, Cluster, cluster_of_environment
 from tl_keras.distributed.collectives import is_chief, use_workers
@@ -75,7 +75,8 @@ class DevicePlan:
 def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
     """Choose strategy and precision for this machine, and make the precision Keras's default.
 
-    Over several workers TensorFlow must not have computed anything before, and all but the chief fall silent.
+    Over several workers TensorFlow must not have computed anything before, and all but the chief are mute
+    until the next call.
 
     Raises:
         ConfigError: `runtime.strategy` is multi_worker, and TF_CONFIG does not name workers.
@@ -84,8 +85,7 @@ def plan_devices(runtime: RuntimeConfig) -> DevicePlan:
     cluster = workers_of(runtime)
     use_workers(cluster)
     strategy = multi_worker_strategy(cluster) if cluster else _local_strategy(runtime)
-    if not is_chief():
-        silence()
+    mute_worker(not is_chief())
     replicas = strategy.num_replicas_in_sync
     gpus = tf.config.list_logical_devices("GPU")
     precision = _precision(runtime, bool(gpus), replicas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,13 @@ import numpy.typing as npt
 from tl_keras.core.console import progress
 from tl_keras.core.types import THRESHOLD, Floats, Task
 from tl_keras.data.loaders import ImageLoader
+from tl_keras.exporting.tflite import Quantize
 from tl_keras.inference.predictor import Predictor
 
 CHECKED_IMAGES = 500
 BATCH_SIZE = 32
+MIN_AGREEMENT: Mapping[Quantize, float] = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
+"""The share of same answers to expect of a file, by the quantization of its weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,11 @@ def agreement(reference: Floats, exported: Floats, task: Task = "multiclass") ->
     else:
         same = reference.argmax(1) == exported.argmax(1)
     return Agreement(len(reference), float((same & valid).mean()), float(np.abs(reference - exported).max()))
+
+
+def agrees_enough(found: Agreement, quantize: Quantize) -> bool:
+    """Return whether a file of that quantization answers as the model does, as far as can be expected."""
+    return found.same_top1 >= MIN_AGREEMENT[quantize]
 
 
 def sample_indices(size: int, at_most: int, seed: int) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ class StoredFeatures:
     megabytes: float
     used: float
     runs: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "folder": str(self.folder)}
 
 
 def features_dir() -> Path:

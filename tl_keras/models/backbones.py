@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from tl_keras.core.wording import did_you_mean
 from tl_keras.errors import ConfigError
@@ -60,6 +60,10 @@ class Backbone:
     parameters: int
     options: tuple[str, ...] = ()
     source: Literal["imagenet", "cifar10"] = "imagenet"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
 
 
 _INCEPTION = BlockNames(r"^(mixed\d+)$", "mixed0..mixed10", ends=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,18 @@ class FinetuneResult:
     before: EvaluationRecord
     after: EvaluationRecord
     phase: PhaseResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "run": str(self.run),
+            "kept": self.kept,
+            "training": asdict(self.phase),
+            "val_before": self.val_before.to_dict(),
+            "val_after": self.val_after.to_dict(),
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+        }
 
 
 def finetune(run: RunFolder, config: Config, device: DevicePlan, *, overwrite: bool) -> FinetuneResult:

@@ -83,8 +83,11 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> list[Path]:
-        """What an interrupted run can resume from."""
-        return sorted(self.phases_dir.glob("*/checkpoints/[0-9]*.npz"))
+        """What an interrupted run can be resumed from."""
+        try:
+            return sorted(self.phases_dir.glob("*/checkpoints/[0-9]*.npz"))
+        except OSError:  # the folder went while it was read: the run was finished
+            return []
 
     def config(self) -> Config:
         """Return the settings this run was made with."""
@@ -105,6 +108,13 @@ class RunFolder:
         """Return the name of the phase that comes next, e.g. `2-finetune`."""
         found = (re.match(r"(\d+)-", phase.name) for phase in self.phases_dir.glob("*"))
         return f"{max((int(number[1]) for number in found if number), default=0) + 1}-{kind}"
+
+    def modified(self) -> float:
+        """Return when the model was last written, seconds since 1970; 0 where there is no finished run."""
+        try:
+            return 0 if self.missing_files() else self.model_file.stat().st_mtime
+        except OSError:
+            return 0
 
     def missing_files(self) -> list[str]:
         """Return the names of the files that a finished run has and this folder lacks."""
@@ -129,12 +139,28 @@ def find_run(folder: Path) -> RunFolder:
     return run
 
 
+def run_config(run: str | Path) -> Config:
+    """Return the settings that a finished run was made with, e.g. as the base of those of a fine-tuning.
+
+    Raises:
+        RunError: There is no finished run in that folder.
+        ConfigError: Its settings are damaged.
+    """
+    return find_run(Path(run)).config()
+
+
 def list_runs(runs_dir: Path) -> list[RunFolder]:
-    """Return the finished runs in a folder, newest first."""
-    if not runs_dir.is_dir():
+    """Return the finished runs in a folder, newest first; what vanishes meanwhile is left out."""
+    runs = [RunFolder(folder) for folder in _subfolders(runs_dir)]
+    made = {run: run.modified() for run in runs}
+    return sorted((run for run in runs if made[run]), key=lambda run: made[run], reverse=True)
+
+
+def _subfolders(runs_dir: Path) -> list[Path]:
+    try:
+        return [path for path in runs_dir.iterdir() if not path.name.startswith(".")]
+    except OSError:
         return []
-    runs = [RunFolder(p) for p in runs_dir.iterdir() if p.name[0] != "." and (p / "model.keras").is_file()]
-    return sorted(runs, key=lambda run: run.model_file.stat().st_mtime, reverse=True)
 
 
 def _not_found(folder: Path) -> str:

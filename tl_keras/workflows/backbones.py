@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -33,6 +34,35 @@ class BackboneCosts:
     options: dict[str, Any]
     image_size: int
     blocks: tuple[BlockCost, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of all single weights."""
+        return sum(block.parameters for block in self.blocks)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of a forward pass through all blocks, for one image."""
+        return sum(block.multiply_adds for block in self.blocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON: with each block, its shares of the whole, and those from it on."""
+        shares = list(map(self._share, self.blocks))
+        blocks = [
+            {**asdict(block), "share": share, "from_here_on": _summed(shares[index:])}
+            for index, (block, share) in enumerate(zip(self.blocks, shares, strict=True))
+        ]
+        return {**asdict(self), "blocks": blocks}
+
+    def _share(self, block: BlockCost) -> dict[str, float]:
+        return {
+            "parameters": block.parameters / self.parameters,
+            "multiply_adds": block.multiply_adds / self.multiply_adds,
+        }
+
+
+def _summed(shares: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {size: sum(share[size] for share in shares) for size in ("parameters", "multiply_adds")}
 
 
 def backbone_costs(config: Config) -> BackboneCosts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tl_keras.data.listing import absolute
 from tl_keras.evaluation.record import EvaluationRecord
@@ -21,6 +22,10 @@ class EvaluateResult:
 
     report: EvaluationRecord
     folder: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"folder": str(self.folder), **self.report.to_dict()}
 
 
 def evaluate(run: str | Path, *, data: str | Path | None = None, split: str | None = None) -> EvaluateResult:

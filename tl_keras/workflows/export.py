@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tl_keras.data.loaders import ImageLoader
 from tl_keras.errors import ConfigError
 from tl_keras.exporting.certificate import (
     Agreement,
+    agrees_enough,
     compare,
     sample_indices,
 )
@@ -55,7 +56,16 @@ class ExportResult:
     megabytes: float
     seconds: float
     agreement: Agreement
-    quantize: str
+    quantize: Quantize
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether the file agrees with the model as far as its quantization allows to expect."""
+        return agrees_enough(self.agreement, self.quantize)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "path": str(self.path), "trustworthy": self.trustworthy}
 
 
 def export(

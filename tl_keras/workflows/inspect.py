@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tl_keras.config.schema import Config
 from tl_keras.core.console import warn
@@ -46,6 +47,11 @@ class InspectResult:
     inspection: Inspection
     issues: Path | None
     sheet: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        files = {"issues": self.issues and str(self.issues), "sheet": self.sheet and str(self.sheet)}
+        return {**self.inspection.to_dict(), **files}
 
 
 def inspect(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from tl_keras.config.schema import Config
 from tl_keras.core.files import write_text
 from tl_keras.errors import ConfigError
 from tl_keras.phases.lr_search import lr_points
-from tl_keras.report.lr_curve import save_lr_curve
+from tl_keras.report.lr_curve import save_lr_curve, text_curve
 from tl_keras.runs.folder import find_run
 from tl_keras.runs.lock import locked
 from tl_keras.training.lr_range import (
@@ -44,8 +46,25 @@ class LrFindResult:
     table: Path
     picture: Path
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
+    def next_command(self, settings: Sequence[str] = ()) -> str | None:
+        """Return the command that fine-tunes at the suggested rate; None without a suggestion.
+
+        Args:
+            settings: Options that name what was set otherwise than in the run's own settings.
+        """
+        if self.suggestion.rate is None:
+            return None
+        rate = f"{self.suggestion.rate:.2g}"
+        command = ("tlk", "unfreeze-and-finetune", str(self.run), *settings, "--learning-rate", rate)
+        return shlex.join(command)
+
+    def curve(self) -> list[str]:
+        """Return the smoothed loss over the rate as lines of text."""
+        rates = [point.rate for point in self.points]
+        return text_curve(rates, [point.smoothed for point in self.points], self.suggestion.rate)
+
+    def to_dict(self, settings: Sequence[str] = ()) -> dict[str, Any]:
+        """Return plain values for JSON, with the next command; see there for `settings`."""
         return {
             "run": str(self.run),
             "learning_rate": self.suggestion.rate,
@@ -53,6 +72,7 @@ class LrFindResult:
             "points": [asdict(point) for point in self.points],
             "table": str(self.table),
             "picture": str(self.picture),
+            "next": self.next_command(settings),
         }
 
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,13 @@ class Prediction:
     labels: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        if self.error:
+            return {"path": self.path, "error": self.error}
+        best = zip(self.labels, self.scores, strict=True)
+        return {"path": self.path, "classes": [{"label": label, "score": score} for label, score in best]}
 
 
 def predict(model: str | Path, images: Iterable[str | Path], *, top: int = 5) -> Iterator[Prediction]:

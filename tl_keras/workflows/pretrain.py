@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tl_keras.config.schema import Config, pretraining_defaults
 from tl_keras.evaluation.record import EvaluationRecord
@@ -31,6 +32,15 @@ class PretrainResult:
     weights: Path
     report: EvaluationRecord
     phase: PhaseResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "run": str(self.run),
+            "weights": str(self.weights),
+            "training": asdict(self.phase),
+            **self.report.to_dict(),
+        }
 
 
 def pretrain(

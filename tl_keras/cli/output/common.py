@@ -10,8 +10,8 @@ from typing import Any
 from tl_keras.core.console import result
 
 
-def print_json(value: Any) -> None:
-    result(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    result(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def quoted(path: Path) -> str:

@@ -9,10 +9,7 @@ from tl_keras.cli.output.common import print_json
 from tl_keras.core.console import result, table
 
 if TYPE_CHECKING:
-    from tl_keras.evaluation.evaluation import ClassScore, Evaluation
-    from tl_keras.evaluation.record import EvaluationRecord
-    from tl_keras.workflows.cross_validate import CrossValidation
-    from tl_keras.workflows.evaluate import EvaluateResult
+    from tl_keras import ClassScore, CrossValidation, EvaluateResult, Evaluation, EvaluationRecord
 
 MOST_CONFUSION_COLUMNS = 12
 
@@ -37,7 +34,7 @@ def _fold_row(fold: int, made: tuple[Path, EvaluationRecord]) -> tuple[str, ...]
 
 def print_evaluation(done: EvaluateResult, *, as_json: bool) -> None:
     if as_json:
-        return print_json({"folder": str(done.folder), **done.report.to_dict()})
+        return print_json(done.to_dict())
     found = done.report.evaluation
     result(done.report.headline())
     top5 = f", top-5 accuracy {found.top5:.3f}" if found.top5 is not None else ""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tl_keras.cli.output.common import print_json
 from tl_keras.core.console import result, warn
 
 if TYPE_CHECKING:
-    from tl_keras.workflows.export import ExportResult
-
-MIN_AGREEMENT = {"none": 1.0, "float16": 0.99, "dynamic": 0.97, "int8": 0.97}
+    from tl_keras import ExportResult
 
 
 def print_export(done: ExportResult, *, as_json: bool) -> None:
     if as_json:
-        return print_json({**asdict(done), "path": str(done.path)})
+        return print_json(done.to_dict())
     found = done.agreement
     result(f"{done.path}  {done.megabytes:.1f} MB, converted in {done.seconds:.1f} s")
     result(
@@ -24,6 +21,6 @@ def print_export(done: ExportResult, *, as_json: bool) -> None:
         f"({round(found.same_top1 * found.n)}), "
         f"largest difference of a probability {found.max_difference:.2g}"
     )
-    if found.same_top1 < MIN_AGREEMENT[done.quantize]:
+    if not done.trustworthy:
         warn("that is less than expected of this format: look at it before you ship it.")
     return None

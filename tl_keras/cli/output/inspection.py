@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tl_keras.cli.output.common import print_json
 from tl_keras.core.console import escape_control, result, table
+from tl_keras.core.wording import counted
 
 if TYPE_CHECKING:
-    from tl_keras.data.findings import Finding
-    from tl_keras.inspection.result import Inspection
-    from tl_keras.workflows.inspect import InspectResult
+    from tl_keras import Finding, Inspection, InspectResult
 
 EXAMPLES = 3
 MOST_CLASSES = 20
@@ -20,11 +19,9 @@ MOST_CLASSES = 20
 
 def print_inspection(done: InspectResult, *, as_json: bool) -> None:
     """Print a summary: what, how many, three examples each, what it means, what `tlk fit` will do."""
-    found = done.inspection
     if as_json:
-        files = {"issues": done.issues and str(done.issues), "sheet": done.sheet and str(done.sheet)}
-        result(json.dumps({**found.to_dict(), **files}, ensure_ascii=False, indent=2))
-        return
+        return print_json(done.to_dict())
+    found = done.inspection
     left = f", {found.readable:,} of them readable" if found.readable != found.images else ""
     classes = "class" if len(found.classes) == 1 else "classes"
     result(f"{found.data}: {found.images:,} images in {len(found.classes)} {classes}{left}")
@@ -32,6 +29,7 @@ def print_inspection(done: InspectResult, *, as_json: bool) -> None:
     for same in found.by_kind().values():
         _print_kind(same, found)
     _print_end(done)
+    return None
 
 
 def _print_classes(classes: Mapping[str, Mapping[str, int]]) -> None:
@@ -69,9 +67,6 @@ def _short(path: str, data: str) -> str:
 
 
 def _print_end(done: InspectResult) -> None:
-    from tl_keras.core.wording import counted
-    from tl_keras.data.findings import SEVERITIES
-
     counts = done.inspection.severities
     result("")
     if not counts:
@@ -81,7 +76,7 @@ def _print_end(done: InspectResult) -> None:
             else "Nothing found; --labels checks labels too."
         )
         return
-    result(", ".join(counted(counts[name], name) for name in SEVERITIES if counts[name]))
+    result(", ".join(counted(count, severity) for severity, count in counts.items()))
     if done.issues:
         result(f"every one of them is a row of: {done.issues}")
     if done.sheet:

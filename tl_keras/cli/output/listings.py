@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +10,22 @@ from tl_keras.cli.output.common import print_json
 from tl_keras.core.console import result, table, warn
 
 if TYPE_CHECKING:
-    from tl_keras.features.budget import StoredFeatures
-    from tl_keras.models.backbones import Backbone
-    from tl_keras.models.costs import BlockCost
-    from tl_keras.workflows.backbones import BackboneCosts
-    from tl_keras.workflows.runs import RunSummary
+    from tl_keras import Backbone, BackboneCosts, RunSummary, StoredFeatures
 
 MOST_RUNS = 3
 
 
 def print_runs(runs: list[RunSummary], runs_dir: Path, *, as_json: bool) -> None:
     if as_json:
-        return print_json([asdict(run) for run in runs])
-    if not runs:
-        warn(f"there are no finished runs in {runs_dir}. Make one with: tlk fit DATA")
-        return None
-    table(("run", "made", "data", "backbone", "phase", "accuracy"), [_run_row(run) for run in runs])
-    return None
+        print_json([run.to_dict() for run in runs])
+    elif runs:
+        table(("run", "made", "data", "backbone", "phase", "accuracy"), [_run_row(run) for run in runs])
+    else:
+        warn(f"there are no runs in {runs_dir}. Make one with: tlk fit DATA")
+    for run in runs:
+        if run.resume:
+            what = f"the fine-tuning of {run.name}" if run.finished else run.name
+            warn(f"{what} is unfinished; resume it with: {run.resume}")
 
 
 def _run_row(run: RunSummary) -> tuple[str, ...]:
@@ -37,7 +35,7 @@ def _run_row(run: RunSummary) -> tuple[str, ...]:
 
 def print_cache(stores: list[StoredFeatures], *, as_json: bool) -> None:
     if as_json:
-        return print_json([asdict(store) for store in stores])
+        return print_json([store.to_dict() for store in stores])
     if not stores:
         warn("no features are stored.")
         return None
@@ -62,7 +60,7 @@ def _cache_row(store: StoredFeatures) -> tuple[str, ...]:
 
 def print_backbones(backbones: list[Backbone], *, as_json: bool) -> None:
     if as_json:
-        return print_json([asdict(backbone) for backbone in backbones])
+        return print_json([backbone.to_dict() for backbone in backbones])
     columns = ("backbone", "size", "least", "features", "M weights", "source", "pixels", "options", "blocks")
     table(columns, [_backbone_row(backbone) for backbone in backbones])
     return None
@@ -75,37 +73,15 @@ def _backbone_row(b: Backbone) -> tuple[str, ...]:
 
 def print_backbone_costs(found: BackboneCosts, *, as_json: bool) -> None:
     if as_json:
-        return print_json(_costs_json(found))
+        return print_json(found.to_dict())
     columns = ("block", "layers", "weights", "share", "from here on", "M mult-adds", "share", "from here on")
-    table(columns, [*map(_cost_row, _costs_json(found)["blocks"])])
-    weights, compute = (sum(sizes) for sizes in zip(*map(_sizes, found.blocks), strict=True))
+    table(columns, [*map(_cost_row, found.to_dict()["blocks"])])
     result(
-        f"{found.backbone} at {found.image_size} pixels: {weights:,} weights, "
-        f"{compute / 1e6:,.0f} million multiply-adds per image"
+        f"{found.backbone} at {found.image_size} pixels: {found.parameters:,} weights, "
+        f"{found.multiply_adds / 1e6:,.0f} million multiply-adds per image"
     )
     result("To train from a block on: tlk unfreeze-and-finetune RUN --unfreeze from:BLOCK")
     return None
-
-
-def _costs_json(found: BackboneCosts) -> dict[str, Any]:
-    """Return the costs with, for each block, its shares of the network and those of all from it on."""
-    sizes = [_sizes(block) for block in found.blocks]
-    whole = [sum(column) for column in zip(*sizes, strict=True)]
-    shares = [[size / total for size, total in zip(both, whole, strict=True)] for both in sizes]
-    rest = [[sum(column) for column in zip(*shares[index:], strict=True)] for index in range(len(shares))]
-    blocks = [
-        {
-            **asdict(block),
-            "share": dict(zip(("parameters", "multiply_adds"), share, strict=True)),
-            "from_here_on": dict(zip(("parameters", "multiply_adds"), on, strict=True)),
-        }
-        for block, share, on in zip(found.blocks, shares, rest, strict=True)
-    ]
-    return {**asdict(found), "blocks": blocks}
-
-
-def _sizes(block: BlockCost) -> tuple[int, int]:
-    return block.parameters, block.multiply_adds
 
 
 def _cost_row(block: dict[str, Any]) -> tuple[str, ...]:

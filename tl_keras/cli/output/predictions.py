@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tl_keras.core.console import (
-    progress,
-    result,
-    table,
-    warn,
-)
+from tl_keras.cli.output.common import print_json
+from tl_keras.core.console import progress, table, warn
+from tl_keras.core.wording import counted
 
 if TYPE_CHECKING:
-    from tl_keras.workflows.predict import Prediction
+    from tl_keras import Prediction
 
 TABLE_ROWS = 500
 
@@ -28,7 +24,7 @@ def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
     printers = {"table": _predictions_table, "json": _predictions_json, "csv": _predictions_csv}
     failed = 0
 
-    def counted(advance: Callable[[int], None]) -> Iterable[Prediction]:
+    def watched(advance: Callable[[int], None]) -> Iterable[Prediction]:
         nonlocal failed
         for prediction in predictions:
             failed += bool(prediction.error)
@@ -37,9 +33,9 @@ def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
 
     on_one_terminal = form != "table" and sys.stdout.isatty()  # a bar would be torn apart by the answers
     with nullcontext(_silent) if on_one_terminal else progress("predicting", None) as advance:
-        printers[form](counted(advance))
+        printers[form](watched(advance))
     if failed:
-        warn(f"{failed} image{'s' if failed > 1 else ''} could not be read.")
+        warn(f"{counted(failed, 'image')} could not be read.")
     return failed
 
 
@@ -49,22 +45,20 @@ def _silent(_done: int) -> None:
 
 def _predictions_table(predictions: Iterable[Prediction]) -> None:
     rows = (
-        (p.path, f"error: {p.error}" if p.error else "  ".join(map(_labelled, p.labels, p.scores)))
+        (p.path, f"error: {p.error}" if p.error else "  ".join(map(_labeled, p.labels, p.scores)))
         for p in predictions
     )
     while page := list(itertools.islice(rows, TABLE_ROWS)):
         table(("image", "classes"), page)
 
 
-def _labelled(label: str, score: float) -> str:
+def _labeled(label: str, score: float) -> str:
     return f"{label} {score:.3f}"
 
 
 def _predictions_json(predictions: Iterable[Prediction]) -> None:
     for p in predictions:
-        classes = [{"label": name, "score": value} for name, value in zip(p.labels, p.scores, strict=True)]
-        answer: dict[str, Any] = {"error": p.error} if p.error else {"classes": classes}
-        result(json.dumps({"path": p.path, **answer}, ensure_ascii=False))
+        print_json(p.to_dict(), indent=None)
 
 
 def _predictions_csv(predictions: Iterable[Prediction]) -> None:

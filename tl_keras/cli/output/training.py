@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import tl_keras
 from tl_keras.cli.output.common import print_json, quoted
 from tl_keras.core.console import result
 
 if TYPE_CHECKING:
-    from tl_keras.phases.finetune import FinetuneResult
-    from tl_keras.workflows.fit import FitResult
-    from tl_keras.workflows.pretrain import PretrainResult
-    from tl_keras.workflows.resume import Resumed
+    from tl_keras import FinetuneResult, FitResult, PretrainResult
 
 
 def print_fit(done: FitResult, *, as_json: bool) -> None:
     if as_json:
-        return print_json({"run": str(done.run), "training": asdict(done.phase), **done.report.to_dict()})
+        return print_json(done.to_dict())
     result(done.report.headline())
     if done.report.transfer:
         result(done.report.transfer.describe())
@@ -29,8 +26,7 @@ def print_fit(done: FitResult, *, as_json: bool) -> None:
 
 def print_pretrain(done: PretrainResult, *, as_json: bool) -> None:
     if as_json:
-        found = {"run": str(done.run), "weights": str(done.weights), "training": asdict(done.phase)}
-        return print_json({**found, **done.report.to_dict()})
+        return print_json(done.to_dict())
     result(done.report.headline())
     result(f"source model: {done.weights} ({done.weights.stat().st_size / 2**20:.1f} MiB)")
     result(f"run: {done.run}")
@@ -40,7 +36,7 @@ def print_pretrain(done: PretrainResult, *, as_json: bool) -> None:
 
 def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
     if as_json:
-        return print_json(_finetune_json(done))
+        return print_json(done.to_dict())
     before, after = done.val_before, done.val_after
     result(
         f"val accuracy {before.accuracy:.3f} -> {after.accuracy:.3f}, "
@@ -60,26 +56,15 @@ def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
     return None
 
 
-def print_resumed(done: Resumed | None, run: Path, *, as_json: bool) -> None:
+def print_resumed(
+    done: FitResult | PretrainResult | FinetuneResult | None, run: Path, *, as_json: bool
+) -> None:
     """Print what the command that was stopped would have printed."""
-    from tl_keras.workflows.fit import FitResult
-    from tl_keras.workflows.pretrain import PretrainResult
-
     if done is None:
         print_json({"run": str(run), "finished": True}) if as_json else result(f"{run} is finished.")
-    elif isinstance(done, FitResult):
+    elif isinstance(done, tl_keras.FitResult):
         print_fit(done, as_json=as_json)
-    elif isinstance(done, PretrainResult):
+    elif isinstance(done, tl_keras.PretrainResult):
         print_pretrain(done, as_json=as_json)
     else:
         print_finetune(done, as_json=as_json)
-
-
-def _finetune_json(done: FinetuneResult) -> dict[str, Any]:
-    parts = ("val_before", "val_after", "before", "after")
-    return {
-        "run": str(done.run),
-        "kept": done.kept,
-        "training": asdict(done.phase),
-        **{name: getattr(done, name).to_dict() for name in parts},
-    }
