@@ -10,8 +10,8 @@ import yaml
 from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config, HeadConfig, ModelConfig, PhaseConfig, pretraining_defaults
 from tl_keras.errors import ConfigError
-from tl_keras.runs.resumable import REQUESTED, differences
-from tl_keras.runs.settings import with_transfer
+from tl_keras.runs.resumable import REQUESTED, started_with_other_settings
+from tl_keras.runs.settings import resolve
 from tl_keras.training.heads.search import HeadSearch, Trial
 
 
@@ -87,7 +87,7 @@ def test_it_is_nothing_that_settings_differ_in(tmp_path):
     assert asked.asked != by_default.asked and asked == by_default
     assert asked != load_config(overrides={"train.epochs": 7})
     written(asked, tmp_path / REQUESTED)
-    assert differences(tmp_path, by_default, ()) == []
+    assert started_with_other_settings(tmp_path, by_default) == []
 
 
 def test_a_resumed_choice_of_a_head_obeys_the_same_settings(tmp_path):
@@ -101,9 +101,9 @@ def test_a_resumed_choice_of_a_head_obeys_the_same_settings(tmp_path):
 
 
 def test_all_in_one_step_trains_all_unless_something_else_is_asked_for(tmp_path):
-    plain = with_transfer(load_config(overrides={"transfer": "full"}))
+    plain = resolve(load_config(overrides={"transfer": "full"}), None)
     assert (plain.finetune.unfreeze, plain.finetune.learning_rate) == ("all", 1e-3)
-    assert with_transfer(load_config(written(plain, tmp_path / REQUESTED))) == plain
+    assert resolve(load_config(written(plain, tmp_path / REQUESTED)), None) == plain
     asked = {"transfer": "full", "finetune.unfreeze": "last:0.3", "finetune.learning_rate": 1e-4}
-    assert with_transfer(load_config(overrides=asked)).finetune == Config().finetune
-    assert with_transfer(Config()).finetune == Config().finetune
+    assert resolve(load_config(overrides=asked), None).finetune == Config().finetune
+    assert resolve(Config(), None).finetune == Config().finetune

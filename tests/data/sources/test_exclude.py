@@ -16,7 +16,7 @@ from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.runs.settings import with_absolute_paths
+from tl_keras.runs.settings import resolve
 
 
 @pytest.fixture
@@ -175,5 +175,5 @@ class TestReadSource:
 def test_the_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = Config(data=DataConfig(exclude="issues.csv"))
-    assert with_absolute_paths(config, "photos").data.exclude == str(tmp_path / "issues.csv")
-    assert with_absolute_paths(Config(), "photos").data.exclude is None
+    assert resolve(config, "photos").data.exclude == str(tmp_path / "issues.csv")
+    assert resolve(Config(), "photos").data.exclude is None
