@@ -16,11 +16,13 @@ from tests.images import noisy_image
 CLASSES = {"daisy": (235, 230, 210), "rose": (200, 40, 60), "tulip": (220, 120, 190)}
 PER_CLASS = 10
 SIZE = (64, 64)
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5": ("ResNet50", {}),
-    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5": ("MobileNetV2", {"alpha": 0.35}),
-}
-"""What `keras.applications` downloads for the pages' networks: name of the file -> network, options."""
+NETWORKS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5": ("resnet50", "ResNet50", {}),
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5": (
+        "mobilenet_v2", "MobileNetV2", {"alpha": 0.35},
+    ),
+}  # fmt: skip
+"""What `keras.applications` downloads for the pages' networks: file -> its module, constructor, options."""
 GET_FILE = "keras.src.utils.file_utils.get_file"
 FLOWERS = "fit photos/ --name flowers --backbone MobileNetV2 --backbone-option alpha=0.35"
 """The command that makes the run of the pages' examples, as docs/index.md has it."""
@@ -38,17 +40,18 @@ def downloads(tmp_path_factory) -> Callable[..., str]:
     return lambda fname, *_, **__: str(files[fname])
 
 
-def _weights(tmp_path_factory, network: str, options: dict[str, Any]) -> Path:
+def _weights(tmp_path_factory, module: str, network: str, options: dict[str, Any]) -> Path:
     """Write random weights whose features tell images apart; without statistics they would fade away."""
     import keras
 
     keras.utils.set_random_seed(0)
-    model = getattr(keras.applications, network)(include_top=False, weights=None, **options)
+    applications = getattr(keras.applications, module)
+    model = getattr(applications, network)(include_top=False, weights=None, **options)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for norm in norms:
         norm.momentum = 0.0
-    images = [np.asarray(noisy_image(seed, (224, 224))) for seed in range(8)]
-    model(np.stack(images).astype(np.float32) / 127.5 - 1, training=True)
+    pixels = np.stack([noisy_image(seed, (224, 224)) for seed in range(8)]).astype(np.float32)
+    model(applications.preprocess_input(pixels), training=True)
     file = tmp_path_factory.mktemp("weights") / f"{network}.weights.h5"
     model.save_weights(file)
     return file
