@@ -31,7 +31,7 @@ class RunSummary:
         accuracy: In 0..1, or None.
         images: How many images that accuracy rests on.
         problem: Why the run cannot be read or resumed, or empty.
-        resume: The command that resumes an interrupted run or fine-tuning; empty when nothing was interrupted.
+        resume: The command that resumes what was interrupted, the run or its fine-tuning; or empty.
     """
 
     name: str
