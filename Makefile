@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: quickstart test test-slow check format bench clean
+.PHONY: quickstart test test-slow check format docs bench clean
 
 .venv/.ready: pyproject.toml constraints.txt tl_keras/version.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tl_keras needs Python 3.11 or later: make PYTHON=/path/to/python3.11")'
@@ -13,8 +13,10 @@ BIN := .venv/bin
 quickstart: .venv/.ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" configs/quickstart.sh
 
+# Those that need no TensorFlow first: they are done in seconds.
 test: .venv/.ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not tf'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and tf'
 
 test-slow: .venv/.ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
@@ -27,6 +29,10 @@ check: .venv/.ready
 format: .venv/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Settings and commands, as the program says them; a test holds that they are current.
+docs: .venv/.ready
+	$(BIN)/python docs/generate.py
 
 # With SIGN_DIGITS, ANTS_BEES and CIFAR10 set to folders of these images, and KERAS_HOME to one with ImageNet weights,
 # also the figures of features computed once (40 minutes).

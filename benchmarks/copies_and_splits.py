@@ -26,7 +26,7 @@ from tl_keras.config.schema import Config, DataConfig
 from tl_keras.data.example import Example
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.splits import assign_splits
-from tl_keras.inspection.copies import inspected
+from tl_keras.inspection.copies import inspect_images
 from tl_keras.workflows.inspect import inspect
 
 COPIES, SEEDS = 100, 5
@@ -50,7 +50,7 @@ def main() -> None:
 
 def flat(folder: Path) -> list[Example]:
     """Return the readable images of a data set, examined, and without the splits that it may have."""
-    found = inspected(read_source(DataConfig(source=str(folder))).examples, Config())
+    found = inspect_images(read_source(DataConfig(source=str(folder))).examples, Config())
     return [replace(example, split="") for example in found if example.is_used]
 
 
@@ -123,7 +123,7 @@ def splits(examples: list[Example], folder: Path) -> None:
 def grouped_anew(rng: random.Random, examples: list[Example]) -> list[Example]:
     """Return five sixths of the examples, with the groups that they have without the others."""
     old = rng.sample(examples, len(examples) * 5 // 6)
-    return inspected([replace(example, group="") for example in old], Config())
+    return inspect_images([replace(example, group="") for example in old], Config())
 
 
 def elsewhere(folder: Path, number: int) -> str:

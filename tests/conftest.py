@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,36 @@ import pytest
 from filelock import FileLock
 
 from tests.images import class_folders
+from tests.lanes import needs_tensorflow
 
 # The same examples on every run, on machines of any speed.
 hypothesis.settings.register_profile("tlk", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tlk")
+
+
+WITHOUT_TENSORFLOW = "not tf"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out, unread, what needs TensorFlow, where tests without it are asked for."""
+    asked_for = WITHOUT_TENSORFLOW in config.getoption("markexpr")
+    return (
+        asked_for and collection_path.name.startswith("test_") and needs_tensorflow(collection_path)
+    ) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if needs_tensorflow(item.path):
+            item.add_marker("tf")
+
+
+@pytest.fixture(autouse=True)
+def tensorflow_where_it_is_expected(request: pytest.FixtureRequest):
+    """Fail what loads TensorFlow in the lane without it: tests/lanes.py has not seen why."""
+    loaded = "tensorflow" in sys.modules
+    yield
+    assert loaded or request.node.get_closest_marker("tf") or "tensorflow" not in sys.modules
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,7 +19,7 @@ from tl_keras.data.images.decode import decode
 from tl_keras.data.images.facts import facts_of
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import BadImage
-from tl_keras.inspection.copies import inspected
+from tl_keras.inspection.copies import inspect_images
 from tl_keras.workflows.inspect import inspect
 
 SINGLE_SHARD = whole_files()
@@ -77,7 +77,7 @@ def test_a_folder_of_damaged_files_is_inspected_and_prepared_alike(tmp_path, mon
     assert found.images == 16 + 6 * len(SINGLE_SHARD) and found.images - found.readable == len(broken) > 20
     with (tmp_path / "issues.csv").open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == len(found.findings)
-    checked = inspected(read_source(DataConfig(source=str(data))).examples, Config())
+    checked = inspect_images(read_source(DataConfig(source=str(data))).examples, Config())
     assert {example.path for example in checked if not example.is_used} == broken
 
 

@@ -408,8 +408,8 @@ class RuntimeConfig(Section):
 class Config(Section):
     """All settings of a run."""
 
-    # What was asked for, in files, on the command line or as arguments, such as `train.epochs`; not what has its
-    # default, nor what was chosen later. It stays as it is when settings are changed by `model_copy`.
+    # What was asked for, in files, on the command line or as arguments, such as `train.epochs`; not what has
+    # its default, nor what was chosen later. It stays as it is when settings are changed by `model_copy`.
     asked: frozenset[str] = Field(frozenset(), exclude=True)
 
     data: DataConfig = DataConfig()
