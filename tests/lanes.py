@@ -1,4 +1,4 @@
-"""Which test files need TensorFlow: the others are a lane of their own, which runs first and takes seconds."""
+"""Which test files need TensorFlow: the others are a lane of their own, which runs first, in seconds."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tl_keras.workflows.inspect import inspect
 
 
 @pytest.fixture
-def inspect_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A function of (source, settings) that inspects in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
@@ -46,10 +46,10 @@ def kinds(found: Inspection) -> dict[str, int]:
     return {name: len(same) for name, same in found.by_kind().items() if name != "small_class"}
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, inspect_images) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20)
     expected = spoiled(data / "red")
-    found = inspect_images(data)
+    found = inspected(data)
     assert by_name(found) == {name: {kind} for name, kind in expected.items()}
     assert found.images == 40 + len(expected) and found.readable == 40
     assert found.severities == {"error": len(expected)}
@@ -75,67 +75,67 @@ def test_every_fault_has_its_kind() -> None:
     }
 
 
-def test_images_worth_a_remark(tmp_path: Path, inspect_images) -> None:
+def test_images_worth_a_remark(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20)
     expected = peculiar(data / "red")
-    found = inspect_images(data)
+    found = inspected(data)
     assert by_name(found) == expected
     assert found.readable == found.images == 40 + len(expected) and not found.severities["error"]
 
 
-def test_a_folder_in_order(tmp_path: Path, inspect_images) -> None:
-    found = inspect_images(class_folders(tmp_path / "data", per_class=20))
+def test_a_folder_in_order(tmp_path: Path, inspected) -> None:
+    found = inspected(class_folders(tmp_path / "data", per_class=20))
     assert found.findings == () and not list(tmp_path.glob("*.csv"))
 
 
-def test_the_limit_of_pixels_can_be_set_and_changed(tmp_path: Path, inspect_images) -> None:
+def test_the_limit_of_pixels_can_be_set_and_changed(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20)
     noisy_image(5, (200, 100)).save(data / "red" / "large.png")
-    assert inspect_images(data).findings == ()
-    assert by_name(inspect_images(data, max_megapixels=0.01)) == {"large.png": {"too_large"}}
-    assert inspect_images(data).findings == ()
+    assert inspected(data).findings == ()
+    assert by_name(inspected(data, max_megapixels=0.01)) == {"large.png": {"too_large"}}
+    assert inspected(data).findings == ()
 
 
-def test_what_most_images_have_is_one_finding(tmp_path: Path, inspect_images) -> None:
+def test_what_most_images_have_is_one_finding(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20)
-    (small,) = inspect_images(data, image_size=224).findings
+    (small,) = inspected(data, image_size=224).findings
     assert small.kind.name == "far_too_small" and small.detail.startswith("40 of 40 images, such as ")
 
 
-def test_copies(tmp_path: Path, inspect_images) -> None:
+def test_copies(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20, size=(80, 64), blotch=16)
     shutil.copy(data / "red" / "red_00.jpg", data / "red" / "again.jpg")
     shutil.copy(data / "red" / "red_01.jpg", data / "green" / "other_label.jpg")
     recoded(data / "red" / "red_02.jpg", data / "red" / "smaller.jpg")
     recoded(data / "red" / "red_03.jpg", data / "green" / "smaller.jpg")
-    found = inspect_images(data)
+    found = inspected(data)
     assert kinds(found) == {"other_label": 1, "exact_copy": 1, "near_duplicate": 1, "near_conflict": 1}
     copy = found.by_kind()["near_duplicate"][0]
     assert {Path(copy.path).name, Path(copy.other).name} == {"red_02.jpg", "smaller.jpg"}
 
 
-def test_leaks_across_the_users_own_splits(tmp_path: Path, inspect_images) -> None:
+def test_leaks_across_the_users_own_splits(tmp_path: Path, inspected) -> None:
     data = split_folders(tmp_path / "data", {"train": 20, "val": 20, "test": 20}, size=(80, 64), blotch=16)
     shutil.copy(data / "train" / "red" / "red_00.jpg", data / "test" / "red" / "again.jpg")
     recoded(data / "train" / "red" / "red_01.jpg", data / "val" / "red" / "smaller.jpg")
-    found = inspect_images(data)
+    found = inspected(data)
     assert kinds(found) == {"leak": 1, "near_leak": 1}
     (leak,) = found.by_kind()["leak"]
     assert leak.path.endswith("again.jpg") and leak.split == "test" and leak.other.endswith("red_00.jpg")
 
 
-def test_groups_across_the_users_own_splits(tmp_path: Path, inspect_images) -> None:
+def test_groups_across_the_users_own_splits(tmp_path: Path, inspected) -> None:
     data = split_folders(tmp_path / "data", {"train": 20, "val": 20})
-    found = inspect_images(data, group_by=r"(red_0[01])")
+    found = inspected(data, group_by=r"(red_0[01])")
     assert [Path(f.path).name for f in found.by_kind()["group_leak"]] == ["red_00.jpg", "red_01.jpg"]
 
 
-def test_classes(tmp_path: Path, inspect_images) -> None:
+def test_classes(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", classes=3, per_class=60)
     for folder, kept in (("red", 2), ("green", 10)):
         for path in sorted((data / folder).iterdir())[kept:]:
             path.unlink()
-    found = inspect_images(data)
+    found = inspected(data)
     assert {(f.kind.name, f.label) for f in found.findings} == {
         ("few_images", "red"),
         ("small_class", "green"),
@@ -151,7 +151,7 @@ def recoded(source: Path, target: Path) -> None:
     target.write_bytes(encoded(smaller, quality=60))
 
 
-def test_every_leaked_image_is_named_in_whatever_order_they_come(tmp_path: Path, inspect_images) -> None:
+def test_every_leaked_image_is_named_in_whatever_order_they_come(tmp_path: Path, inspected) -> None:
     data = split_folders(tmp_path / "data", {"train": 20, "val": 20, "test": 20}, size=(80, 64), blotch=16)
     original = data / "train" / "red" / "red_02.jpg"
     for split in ("val", "test"):
@@ -162,23 +162,21 @@ def test_every_leaked_image_is_named_in_whatever_order_they_come(tmp_path: Path,
     images = sorted(data.rglob("*.jpg"), key=lambda path: ("test", "val", "train").index(path.parts[-3]))
     rows = [f"{path},{path.parent.name},{path.parts[-3]}" for path in images]
     table.write_text("\n".join(["path,label,split", *rows]))
-    found = inspect_images(table)
+    found = inspected(table)
     named = {Path(f.path).name for f in found.findings if f.kind.name in ("leak", "near_leak")}
     assert named == {"val.jpg", "test.jpg", "val_again.jpg", "test_again.jpg"}
 
 
-def test_look_alikes_may_be_ignored(tmp_path: Path, inspect_images) -> None:
+def test_look_alikes_may_be_ignored(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20, size=(80, 64), blotch=16)
     recoded(data / "red" / "red_02.jpg", data / "red" / "smaller.jpg")
-    assert kinds(inspect_images(data)) == {"near_duplicate": 1}
-    assert kinds(inspect_images(data, near_duplicates="ignore")) == {}
+    assert kinds(inspected(data)) == {"near_duplicate": 1}
+    assert kinds(inspected(data, near_duplicates="ignore")) == {}
 
 
-def test_a_class_of_which_nothing_is_left_without_conflicts_is_too_small(
-    tmp_path: Path, inspect_images
-) -> None:
+def test_a_class_of_which_nothing_is_left_without_conflicts_is_too_small(tmp_path: Path, inspected) -> None:
     data = class_folders(tmp_path / "data", per_class=20)
     shutil.rmtree(data / "green")
     shutil.copytree(data / "red", data / "green", ignore=shutil.ignore_patterns("red_1*"))
-    found = inspect_images(data)
+    found = inspected(data)
     assert kinds(found) == {"other_label": 10, "few_images": 1}
