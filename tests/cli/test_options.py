@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tl_keras.cli.main import tlk
 from tl_keras.cli.options import NETWORK, Asked, setting, settings
 
 
@@ -13,9 +14,8 @@ from tl_keras.cli.options import NETWORK, Asked, setting, settings
 @settings(
     *NETWORK, setting("--epochs", "train.epochs", "At most.", int), setting("--seed", "runtime.seed", ".")
 )
-@click.pass_context
-def command(context: click.Context, asked: Asked) -> None:
-    context.obj = asked
+def command(_asked: Asked) -> None:
+    """Take some of the options."""
 
 
 def asked(*arguments: str) -> Asked:
@@ -25,6 +25,12 @@ def asked(*arguments: str) -> Asked:
     done = CliRunner().invoke(shown, arguments, standalone_mode=False)
     assert done.exception is None, done.exception
     return found[0]
+
+
+@pytest.mark.parametrize("name", list(tlk.commands))
+def test_no_two_options_of_a_command_share_a_name(name):
+    names = [option.name for option in tlk.commands[name].params if option.name != "form"]  # --json or --csv
+    assert len(set(names)) == len(names)
 
 
 def test_options_that_were_not_given_are_not_settings():

@@ -106,9 +106,10 @@ def setting(
         if value not in EMPTY:
             _asked(context).options[path] = value
 
+    name = path.replace(".", "__")  # --folds and --cross-validate would else share `folds`
     return click.option(
-        flag, type=type, multiple=multiple, help=f"{help}  [{path}]", expose_value=False, callback=note
-    )
+        flag, name, type=type, multiple=multiple, help=f"{help}  [{path}]", expose_value=False, callback=note
+    )  # fmt: skip
 
 
 CONFIG = click.option(

@@ -20,8 +20,9 @@ from tl_keras.phases.adaptation import adapt_batchnorm_to
 from tl_keras.phases.finetune_plan import load_for_finetuning, plan_finetuning
 from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.measure import measure_model, write_evaluation
-from tl_keras.runs.resumable import decided_phase, requested, requests_the_same, resumable_phase
+from tl_keras.runs.resumable import decided_phase, requests_the_same, resumable_phase
 from tl_keras.runs.run import Run
+from tl_keras.runs.unfinished import requested
 from tl_keras.runs.write import install_phase
 from tl_keras.training.spec import PhaseResult
 from tl_keras.training.trainer import train

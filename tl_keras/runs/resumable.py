@@ -12,7 +12,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config
 from tl_keras.core.console import warn
 from tl_keras.core.files import remove, remove_asides, replace, write_text
@@ -20,11 +19,9 @@ from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.lock import claim
 from tl_keras.runs.settings import copy_exclusions_into_run
+from tl_keras.runs.unfinished import FORMERLY_REQUESTED, REQUESTED, UNFINISHED, has_checkpoints, requested
 from tl_keras.runs.worker_copies import take_from_chief
 
-UNFINISHED = ".unfinished"
-REQUESTED, FORMERLY_REQUESTED = "requested.yaml", "asked.yaml"
-"""The settings as they were asked for, beside what comes of them."""
 OF_NO_INFLUENCE = (
     "asked", "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard",
     "runtime.strategy",
@@ -38,34 +35,6 @@ UNUSED = {
     "finetune": ("train.", "baseline"),
 }
 """By what is trained, beginnings of paths of settings that decide nothing."""
-
-
-def list_unfinished(runs_dir: Path) -> list[RunFolder]:
-    """Return the new runs that were interrupted and can be resumed, by name."""
-    runs = [RunFolder(folder) for folder in sorted((runs_dir / UNFINISHED).glob("[!.]*"))]
-    return [run for run in runs if run.checkpoints]
-
-
-def unfinished_run(folder: Path) -> RunFolder | None:
-    """Return what there is of the run that would be at `folder`, if it was interrupted and can be resumed."""
-    run = RunFolder(folder.parent / UNFINISHED / folder.name)
-    return run if run.checkpoints else None
-
-
-def unfinished_phase(run: RunFolder) -> Path | None:
-    """Return the folder of a phase of a finished run that was interrupted and can be resumed."""
-    found = sorted((run.path / UNFINISHED).glob("[!.]*"))
-    return next((folder for folder in found if _checkpoints(folder)), None)
-
-
-def requested(unfinished: Path) -> Config:
-    """Return the settings that an unfinished run or phase was started with.
-
-    Raises:
-        ConfigError: They cannot be read.
-    """
-    file = unfinished / REQUESTED
-    return load_config(file if file.is_file() else unfinished / FORMERLY_REQUESTED)
 
 
 def decided_phase(run: RunFolder) -> Path | None:
@@ -151,7 +120,7 @@ def _resumable(
             remove(aside)  # the same settings would lead there again
         _restore(aside, discarded)
         _tidy(aside.parent)
-        if _checkpoints(aside):
+        if has_checkpoints(aside):
             resume = f"resume with: {_how_to_resume(named, destination)}"
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"Interrupted; {resume}") from error
@@ -171,10 +140,6 @@ def remove_checkpoints(folder: Path) -> None:
         remove(checkpoints)
 
 
-def _checkpoints(folder: Path) -> bool:
-    return any(folder.rglob("checkpoints/[0-9]*.npz"))
-
-
 def _tidy(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()  # if nothing else is unfinished
@@ -182,7 +147,7 @@ def _tidy(folder: Path) -> None:
 
 def _restore(aside: Path, discarded: Path) -> None:
     """Remove what got no further than its start, and put back what it was to replace."""
-    if not _checkpoints(aside):
+    if not has_checkpoints(aside):
         remove(aside)
         if discarded.exists():
             discarded.rename(aside)

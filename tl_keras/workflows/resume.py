@@ -8,7 +8,8 @@ from tl_keras.errors import RunError
 from tl_keras.phases.finetune import FinetuneResult
 from tl_keras.runs.folder import FIRST_PHASES, RunFolder, find_run
 from tl_keras.runs.lock import locked
-from tl_keras.runs.resumable import remove_checkpoints, requested, unfinished_phase, unfinished_run
+from tl_keras.runs.resumable import remove_checkpoints
+from tl_keras.runs.unfinished import requested, unfinished_phase, unfinished_run
 from tl_keras.workflows import fit, pretrain, unfreeze_and_finetune
 
 Resumed = fit.FitResult | pretrain.PretrainResult | FinetuneResult

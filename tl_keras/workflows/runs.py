@@ -11,7 +11,7 @@ from typing import Any
 
 from tl_keras.errors import ConfigError, RunError
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder, list_runs
-from tl_keras.runs.resumable import list_unfinished, requested, unfinished_phase
+from tl_keras.runs.unfinished import list_unfinished, requested, unfinished_phase
 
 UNFINISHED_PHASE = "unfinished"
 
