@@ -165,7 +165,7 @@ class _Parts:
 
 
 def _batch_size(config: Config, rows: int) -> int:
-    """Return what was asked for, or a power of two that makes about 25 steps of an epoch, of many rows more."""
+    """Return what was asked for, or a power of two that makes about 25 steps of an epoch (or more)."""
     if config.asks_for("train.batch_size"):
         return config.train.images_per_step
     return int(np.clip(2 ** round(np.log2(rows / 25)), 8, 256))
