@@ -13,8 +13,8 @@ from tl_keras.core.files import remove, write_text
 from tl_keras.errors import RunError
 from tl_keras.runs.folder import RunFolder
 from tl_keras.runs.lock import NameTaken, claim, locked
+from tl_keras.runs.resolve_settings import run_name
 from tl_keras.runs.resumable import REQUESTED, UNFINISHED, started_with_other_settings
-from tl_keras.runs.settings import run_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from tl_keras.core.files import remove, remove_asides, replace, write_text
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.lock import claim
-from tl_keras.runs.settings import copy_exclusions_into_run
+from tl_keras.runs.resolve_settings import copy_exclusions_into_run
 from tl_keras.runs.worker_copies import take_from_chief
 
 UNFINISHED = ".unfinished"
@@ -65,7 +65,13 @@ def requested(unfinished: Path) -> Config:
         ConfigError: They cannot be read.
     """
     file = unfinished / REQUESTED
-    return load_config(file if file.is_file() else unfinished / FORMERLY_REQUESTED)
+    config = load_config(file if file.is_file() else unfinished / FORMERLY_REQUESTED)
+    own_table = RunFolder(unfinished).exclude_file
+    if not (config.data.exclude and own_table.is_file()):
+        return config
+    # The settings name the table where it will be when the run is finished.
+    data = config.data.model_copy(update={"exclude": str(own_table.absolute())})
+    return config.model_copy(update={"data": data})
 
 
 def decided_phase(run: RunFolder) -> Path | None:
