@@ -26,7 +26,7 @@ from tl_keras.config.schema import Config, DataConfig
 from tl_keras.data.example import Example
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.splits import assign_splits
-from tl_keras.inspection.copies import inspect_images
+from tl_keras.inspection.inspect_images import inspect_images
 from tl_keras.workflows.inspect import inspect
 
 COPIES, SEEDS = 100, 5

@@ -160,7 +160,7 @@ def extraction(place: Workplace) -> None:
 
     from tl_keras.config.schema import ModelConfig
     from tl_keras.core.geometry import Geometry
-    from tl_keras.data.checking import opened
+    from tl_keras.data.decode_examples import opened
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extract import extract
     from tl_keras.features.extractor import FeatureExtractor
@@ -243,7 +243,7 @@ def bulk(place: Workplace) -> None:
 
     from tl_keras.config.schema import ModelConfig
     from tl_keras.core.geometry import Geometry
-    from tl_keras.data.checking import opened
+    from tl_keras.data.decode_examples import opened
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extractor import FeatureExtractor
     from tl_keras.models.classifier import build_trunk

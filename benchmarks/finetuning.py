@@ -28,6 +28,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "plain recipe: last 30 % at 1e-5": {
         "unfreeze": "last:0.3", "schedule.kind": "constant", "learning_rate": 1e-5,
     },
+    "the default: last 30 % at 1e-4": {**ALL, "unfreeze": "last:0.3", "learning_rate": 1e-4},
+    "all at 1e-4": {**ALL, "learning_rate": 1e-4},
     "last 30 % at 1e-3": {**ALL, "unfreeze": "last:0.3"},
     "all at 1e-3": ALL,
     "all, decay 0.85 per block": DECAY,
@@ -93,11 +95,10 @@ def _trained(
 ) -> tuple[float, float, float]:
     """Return accuracy on test and on val, and seconds per epoch."""
     import tl_keras
-    from tl_keras.workflows.evaluate import evaluate
 
     if way == HEAD:
-        val = evaluate(run, split="val").report.evaluation.accuracy
-        return evaluate(run).report.evaluation.accuracy, val, 0.0
+        val = tl_keras.evaluate(run, split="val").report.evaluation.accuracy
+        return tl_keras.evaluate(run).report.evaluation.accuracy, val, 0.0
     changes = {f"finetune.{name}": value for name, value in WAYS[way].items()}
     changes |= {"finetune.epochs": epochs, "finetune.early_stopping": 0}
     if way.startswith("one step"):

@@ -27,7 +27,7 @@ from tl_keras import fit, load_config, pretrain, unfreeze_and_finetune
 from tl_keras.config.schema import Config, DataConfig
 from tl_keras.core.geometry import Geometry
 from tl_keras.data import manifest
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import decode
 from tl_keras.data.sources.read import read_source

@@ -40,7 +40,7 @@ from tl_keras import fit, load_config, unfreeze_and_finetune
 config = load_config(overrides={
     "model.backbone": "Tiny", "head.dropout": 0.0, "features": False,
     "train.epochs": 3, "train.batch_size": BATCH, "finetune.epochs": 2, "finetune.batch_size": BATCH,
-    "finetune.learning_rate": 1e-4, "runtime.strategy": strategy})
+    "finetune.unfreeze": "all", "finetune.learning_rate": 1e-4, "runtime.strategy": strategy})
 fit(photos, config, name=name, runs_dir=runs)
 unfreeze_and_finetune(f"{runs}/{name}")
 """.replace("BATCH", str(PER_BATCH))

@@ -195,6 +195,22 @@ def test_without_a_choice_of_head_it_says_why(tlk, cache, photos, tmp_path):
     assert wrong.code == 1 and "expected auto" in wrong.err
 
 
+def test_predictions_do_not_rest_on_damaged_features(tlk, cache, photos, tmp_path):
+    assert tlk("fit", photos, *LINEAR, "--name", "a", "--runs-dir", tmp_path).code == 0
+    whole = tlk("predict", tmp_path / "a", photos, "--json")
+    assert whole.code == 0 and "damaged" not in whole.err
+    (file,) = chunks(cache)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1000] + bytes(1000))
+    again = tlk("predict", tmp_path / "a", photos, "--json")
+    assert again.code == 0 and "damaged" in again.err and not file.exists()
+    for one, other in zip(whole.out.splitlines(), again.out.splitlines(), strict=True):
+        found, expected = (
+            {c["label"]: c["score"] for c in json.loads(line)["classes"]} for line in (other, one)
+        )
+        assert found == pytest.approx(expected, abs=1e-4)
+
+
 def test_damage_is_repaired_in_passing(tlk, cache, photos, tmp_path):
     assert tlk("fit", photos, *LINEAR, "--name", "a", "--runs-dir", tmp_path).code == 0
     (file,) = chunks(cache)

@@ -63,10 +63,11 @@ def test_the_summary_is_what_the_runs_predictions_say(crossed):
         assert (score.images, score.recall) == (len(of_class), pytest.approx(np.mean(of_class)))
 
 
-def test_json_and_the_lines_of_the_folds(tlk, crossed, photos, tiny_options, monkeypatch, tmp_path):
+def test_json_and_the_lines_of_the_folds(tlk, crossed, photos, tiny_options, monkeypatch):
     made = iter([Made(run, report) for run, report in zip(crossed.runs, crossed.reports, strict=True)])
     monkeypatch.setattr(workflow, "fit", lambda **_: next(made))
-    done = tlk("fit", photos, *tiny_options, "--cross-validate", 2, "--runs-dir", tmp_path, "--json")
+    where = ("--name", "cv", "--runs-dir", crossed.runs[0].parent, "--overwrite")
+    done = tlk("fit", photos, *tiny_options, "--cross-validate", 2, *where, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert [Path(fold["run"]) for fold in found["folds"]] == list(crossed.runs)

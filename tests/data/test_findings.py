@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.images import class_folders, split_folders
 from tl_keras.config.schema import DataConfig
 from tl_keras.data.findings import Finding, FindingKind
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.read import read_source, require_no_errors
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError, DataError

@@ -57,6 +57,20 @@ def test_generated_pages_are_current():
         assert file.read_text(encoding="utf-8") == text, "write it with: python docs/generate.py"
 
 
+def test_every_setting_has_a_meaning_that_names_its_choices():
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = [
+        re.split(r" (?<!\\)\| ", line.strip("| ")) for line in text.splitlines() if line.startswith("| `")
+    ]
+    settings = [row for row in rows if len(row) >= 4 and "a section" not in row[1]]
+    assert len(settings) > 80
+    for setting, values, _default, meaning, *_ in settings:
+        assert meaning.endswith("."), setting
+        choices = re.fullmatch(r"(`[^`]+`, )+`[^`]+`", values)
+        for choice in re.findall(r"`([^`]+)`", values) if choices else ():
+            assert choice in meaning or choice in ("true", "false"), f"{setting}: {choice}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page):
     for link in links(page):

@@ -11,7 +11,7 @@ import pytest
 from tests.features.conftest import GEOMETRY
 from tl_keras.config.schema import AugmentConfig, Config, RuntimeConfig
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 from tl_keras.distributed.collectives import active
 from tl_keras.features import cached_backbone
 from tl_keras.features.budget import size_of

@@ -10,7 +10,7 @@ import pytest
 
 from tests.features.conftest import GEOMETRY, nothing, store_of
 from tl_keras.config.schema import AugmentConfig
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 from tl_keras.data.images.decode import decode
 from tl_keras.errors import DataError
 from tl_keras.features.extract import extract, extract_view

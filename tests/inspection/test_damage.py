@@ -19,7 +19,7 @@ from tl_keras.data.images.decode import decode
 from tl_keras.data.images.facts import facts_of
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import BadImage
-from tl_keras.inspection.copies import inspect_images
+from tl_keras.inspection.inspect_images import inspect_images
 from tl_keras.workflows.inspect import inspect
 
 SINGLE_SHARD = whole_files()

@@ -1,4 +1,4 @@
-"""Where workers wait for each other: broadcasts, sums and barriers, and nothing else does."""
+"""Where workers of a training wait for each other: broadcasts, sums and barriers."""
 
 from __future__ import annotations
 

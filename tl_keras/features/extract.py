@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from tl_keras.core.console import say
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.types import Pixels
-from tl_keras.data.checking import decode_examples
+from tl_keras.data.decode_examples import decode_examples
 from tl_keras.data.example import Example
 from tl_keras.data.images.decode import broken_since
 from tl_keras.data.images.parallel import decoded_bytes, in_threads

@@ -11,7 +11,7 @@ from tl_keras.core.native_output import suppress_native_output
 from tl_keras.errors import MissingExtra
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
 from tl_keras.models.saved.embedded_info import read
-from tl_keras.models.saved.kind import damaged
+from tl_keras.models.saved.file_format import damaged
 
 ERRORS_ONLY = 3
 

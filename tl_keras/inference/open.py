@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tl_keras.core.tensorflow_setup import import_tensorflow
 from tl_keras.inference.predictor import Predictor
-from tl_keras.models.saved.kind import format_of
+from tl_keras.models.saved.file_format import format_of
 
 
 def open_model(path: Path) -> Predictor:

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tl_keras.core.native_output import suppress_native_output
 from tl_keras.inference.predictor import Floats, Pixels, Port, Predictor, make_predictor
 from tl_keras.models.saved.embedded_info import read
-from tl_keras.models.saved.kind import damaged
+from tl_keras.models.saved.file_format import damaged
 
 
 def open_tflite(path: Path) -> Predictor:

@@ -19,7 +19,7 @@ from tl_keras.data.findings import SEVERITIES, Finding, FindingKind
 from tl_keras.data.images.facts import Facts
 from tl_keras.data.selection import without_copies
 from tl_keras.data.splits import too_small
-from tl_keras.inspection import kinds
+from tl_keras.inspection import finding_kinds as kinds
 from tl_keras.inspection.copies import Copies, has_contrast
 from tl_keras.inspection.examine import ExaminedImages
 

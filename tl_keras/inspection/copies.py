@@ -8,7 +8,6 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
-    Sequence,
 )
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,11 +17,10 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tl_keras.config.schema import Config
 from tl_keras.core.console import progress
 from tl_keras.data.example import Example
 from tl_keras.data.images.facts import THUMBNAIL, Facts
-from tl_keras.inspection.examine import ExaminedImages, examine
+from tl_keras.inspection.examine import ExaminedImages
 
 LOOK_BITS = 6
 """The perceptual hashes of near-duplicates differ in no more bits: this finds the candidates, ..."""
@@ -195,15 +193,3 @@ def _group_names(examples: list[Example], readable: list[int], component: Ints) 
         if given or len(hashes) > 1:
             names |= dict.fromkeys(group, min(given) if given else min(hashes))
     return names
-
-
-def examine_and_compare(examples: Sequence[Example], config: Config) -> tuple[ExaminedImages, Copies]:
-    """Open every image and compare it with all others, with progress bars."""
-    examined = examine(examples, config.data.max_megapixels * 1e6, config.runtime)
-    return examined, find_copies(examined, look_alikes=config.data.near_duplicates == "group")
-
-
-def inspect_images(examples: Sequence[Example], config: Config) -> list[Example]:
-    """Return the examples in the same order with `sha256`, `skipped` and `group`."""
-    examined, copies = examine_and_compare(examples, config)
-    return with_groups(examined.examples, copies)

@@ -13,7 +13,7 @@ from tl_keras.core.geometry import Geometry
 from tl_keras.data.example import Example
 from tl_keras.data.findings import Finding
 from tl_keras.features.cached_backbone import cached_trunk
-from tl_keras.inspection import kinds
+from tl_keras.inspection import finding_kinds as kinds
 from tl_keras.inspection.labels import suspicious_labels
 from tl_keras.models.classifier import build_trunk
 from tl_keras.models.source_model import with_source

@@ -16,7 +16,7 @@ from tl_keras.data.selection import limited, without_copies
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.splits import assign_splits, require_files
 from tl_keras.errors import DataError, RunError
-from tl_keras.inspection.copies import inspect_images
+from tl_keras.inspection.inspect_images import inspect_images
 from tl_keras.runs.dataset_messages import (
     say_conflicts,
     say_counts,

@@ -10,10 +10,10 @@ from typing import Any
 from tl_keras.core.console import progress
 from tl_keras.core.geometry import Geometry
 from tl_keras.core.wording import did_you_mean
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 from tl_keras.data.example import Example
 from tl_keras.data.loaders import ImageLoader, Loader
-from tl_keras.data.sources.kinds import TRAINING_ONLY
+from tl_keras.data.sources.finding_kinds import TRAINING_ONLY
 from tl_keras.data.sources.read import read_source, require_no_errors
 from tl_keras.errors import DataError
 from tl_keras.features.cached_backbone import cached_trunk

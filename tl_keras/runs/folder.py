@@ -5,11 +5,13 @@ saved_models/NAME/
     labels.txt        class names in the order of the model's outputs
     manifest.csv      every image: path, label, split, content hash, why it was left out
     exclude.csv       what data.exclude left out and relabeled, if it was given
-    phases/1-head/    history.csv, summary.json and model.keras of each training phase; head_search.csv
+    phases/1-head/    history.csv, summary.json, config.yaml and model.keras of each training phase;
+                      head_search.csv; metrics.json, predictions.csv and decision.json of a fine-tuning
     model.keras       the best model so far
     metrics.json      how good it is, on which images
     predictions.csv   what it said to each of them
     exports/          what was shipped
+    evaluations/      what `tlk evaluate` measured besides; lr_find/: what `tlk lr-find` drew
 
 A run of `tlk pretrain` also has backbone.weights.h5, the network without its head, and source.json about it;
 one with a baseline has phases/1-head/baseline/. See `resumable` for what was interrupted.

@@ -12,9 +12,9 @@ from tl_keras.config.schema import Config
 from tl_keras.core.files import remove, write_text
 from tl_keras.errors import RunError
 from tl_keras.runs.folder import RunFolder
-from tl_keras.runs.lock import NameTaken, claim, locked
+from tl_keras.runs.lock import NameTaken, claim, locked, require_name
+from tl_keras.runs.resolve_settings import run_name
 from tl_keras.runs.resumable import started_with_other_settings
-from tl_keras.runs.settings import run_name
 from tl_keras.runs.unfinished import REQUESTED, UNFINISHED
 
 
@@ -56,8 +56,10 @@ def claimed_folds(
 
     Raises:
         NameTaken: One of the names is taken, and the name was the user's; otherwise a number is added.
-        RunError: What was interrupted was started with other settings.
+        RunError: The name cannot be a folder's; or what was interrupted was started with other settings.
     """
+    if name:
+        require_name(name)
     for number in itertools.count(1):
         base = name or (run_name(config) if number == 1 else f"{run_name(config)}-{number}")
         names = [f"{base}-{fold}-of-{folds}" for fold in range(1, folds + 1)]

@@ -37,8 +37,7 @@ def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite
         RunError: The name cannot be a folder's, or nothing can be written there.
         NameTaken: It is taken, and `exact`.
     """
-    if Path(name).name != name or name.startswith("."):
-        raise RunError(f"{name!r} cannot be a run's name: expected a plain folder name, such as flowers-1.")
+    require_name(name)
     for number in itertools.count(1):
         folder = runs_dir / (name if number == 1 else f"{name}-{number}")
         try:
@@ -52,6 +51,16 @@ def claim(stack: ExitStack, runs_dir: Path, name: str, *, exact: bool, overwrite
             if exact:
                 raise
     return folder
+
+
+def require_name(name: str) -> None:
+    """Refuse what cannot be the name of a run's folder.
+
+    Raises:
+        RunError: It cannot.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise RunError(f"{name!r} cannot be a run's name: expected a plain folder name, such as flowers-1.")
 
 
 def _check_free(folder: Path, *, overwrite: bool) -> None:

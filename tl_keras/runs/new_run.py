@@ -19,9 +19,9 @@ from tl_keras.data.sources.source import ImageSource
 from tl_keras.distributed.devices import DevicePlan, plan_devices
 from tl_keras.runs.dataset import Dataset, interrupted_dataset, prepare_dataset
 from tl_keras.runs.folder import FIRST_PHASES, RunFolder
+from tl_keras.runs.resolve_settings import run_name
 from tl_keras.runs.resumable import resumable_run
 from tl_keras.runs.run import Run
-from tl_keras.runs.settings import run_name
 from tl_keras.runs.worker_copies import own_run, own_runs_dir
 
 

@@ -18,7 +18,7 @@ from tl_keras.core.files import remove, remove_asides, replace, write_text
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.lock import claim
-from tl_keras.runs.settings import copy_exclusions_into_run
+from tl_keras.runs.resolve_settings import copy_exclusions_into_run
 from tl_keras.runs.unfinished import FORMERLY_REQUESTED, REQUESTED, UNFINISHED, has_checkpoints, requested
 from tl_keras.runs.worker_copies import take_from_chief
 

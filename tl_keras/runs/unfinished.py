@@ -38,7 +38,13 @@ def requested(unfinished: Path) -> Config:
         ConfigError: They cannot be read.
     """
     file = unfinished / REQUESTED
-    return load_config(file if file.is_file() else unfinished / FORMERLY_REQUESTED)
+    config = load_config(file if file.is_file() else unfinished / FORMERLY_REQUESTED)
+    own_table = RunFolder(unfinished).exclude_file
+    if not (config.data.exclude and own_table.is_file()):
+        return config
+    # The settings name the table where it will be when the run is finished.
+    data = config.data.model_copy(update={"exclude": str(own_table.absolute())})
+    return config.model_copy(update={"data": data})
 
 
 def has_checkpoints(folder: Path) -> bool:

@@ -19,7 +19,7 @@ from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.runs.dataset import read_examples
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder
 from tl_keras.runs.folds import claimed_folds
-from tl_keras.runs.settings import resolve
+from tl_keras.runs.resolve_settings import resolve
 from tl_keras.workflows.fit import fit
 
 

@@ -12,7 +12,7 @@ from tl_keras.phases.full import train_full, train_scratch
 from tl_keras.phases.head import train_frozen
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR
 from tl_keras.runs.new_run import new_run
-from tl_keras.runs.settings import resolve
+from tl_keras.runs.resolve_settings import resolve
 from tl_keras.training.spec import PhaseResult
 
 FIRST_PHASE = {"frozen": train_frozen, "full": train_full, "scratch": train_scratch}

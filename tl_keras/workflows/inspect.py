@@ -25,7 +25,8 @@ from tl_keras.inspection.checks import (
     file_findings,
     worst_first,
 )
-from tl_keras.inspection.copies import examine_and_compare, with_groups
+from tl_keras.inspection.copies import with_groups
+from tl_keras.inspection.inspect_images import examine_and_compare
 from tl_keras.inspection.result import Inspection
 from tl_keras.inspection.sheet import SUFFIXES, save_sheet
 from tl_keras.models.backbones import find

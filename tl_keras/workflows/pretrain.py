@@ -9,11 +9,11 @@ from typing import Any
 from tl_keras.config.schema import Config, pretraining_defaults
 from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.models.source_model import WEIGHTS_FILE
-from tl_keras.phases.source import train_source
+from tl_keras.phases.pretrain import train_source
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR
 from tl_keras.runs.new_run import new_run
-from tl_keras.runs.settings import resolve_pretraining
-from tl_keras.runs.source_run import write_source
+from tl_keras.runs.pretrained_run import write_source
+from tl_keras.runs.resolve_settings import resolve_pretraining
 from tl_keras.training.spec import PhaseResult
 
 

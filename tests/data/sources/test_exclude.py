@@ -11,12 +11,12 @@ import pytest
 from tests.images import class_folders
 from tl_keras.config.schema import Config, DataConfig
 from tl_keras.data.example import Example
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.data.sources.read import read_source
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.runs.settings import resolve
+from tl_keras.runs.resolve_settings import resolve
 
 
 @pytest.fixture

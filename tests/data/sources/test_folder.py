@@ -12,7 +12,7 @@ from tests.data.sources.reading import names, read, refused
 from tests.images import class_folders, split_folders
 from tl_keras.config.schema import DataConfig
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 from tl_keras.data.listing import image_files
 from tl_keras.data.sources.read import read_source
 from tl_keras.errors import ConfigError

@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.sources.reading import names, read, refused
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 
 
 def table(folder: Path, text: str, name: str = "labels.csv") -> Path:

@@ -1,4 +1,4 @@
-"""Results -> stdout: tables for people, JSON and CSV for programs."""
+"""What `tlk fit`, `pretrain`, `unfreeze-and-finetune` and `resume` print."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tl_keras.data.csv_table import CsvTable, read_csv
 from tl_keras.data.example import LABEL_SEPARATOR, Example
 from tl_keras.data.findings import Finding
 from tl_keras.data.listing import absolute_text
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.data.sources.table import sorted_labels
 from tl_keras.errors import ConfigError, SkipReason

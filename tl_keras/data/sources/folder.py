@@ -12,7 +12,7 @@ from tl_keras.core.wording import counted, listed
 from tl_keras.data.example import SPLITS, Example
 from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.listing import Entries, entries_of, walk
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.source import SPLIT_NAMES, ImageSource
 from tl_keras.errors import DataError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tl_keras.core.wording import counted
 from tl_keras.data.findings import Finding
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.source import ImageSource
 from tl_keras.errors import ConfigError
 

@@ -10,7 +10,7 @@ from tl_keras.config.schema import DataConfig
 from tl_keras.core.wording import did_you_mean
 from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.listing import absolute
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.digits import read_digits
 from tl_keras.data.sources.exclude import apply_exclusions
 from tl_keras.data.sources.folder import read_folder

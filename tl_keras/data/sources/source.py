@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tl_keras.core.wording import counted, listed
 from tl_keras.data.example import LABEL_SEPARATOR, SPLITS, Example
 from tl_keras.data.findings import Finding, FindingKind
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 
 SPLIT_NAMES = {
     "train": "train",

@@ -15,7 +15,7 @@ from tl_keras.data.csv_table import read_csv
 from tl_keras.data.example import LABEL_SEPARATOR, Example
 from tl_keras.data.findings import Finding, FindingKind
 from tl_keras.data.listing import absolute_text
-from tl_keras.data.sources import kinds
+from tl_keras.data.sources import finding_kinds as kinds
 from tl_keras.data.sources.source import SPLIT_NAMES, ImageSource, joined_text
 from tl_keras.errors import DataError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tl_keras.core.model_info import ENTRY, ModelInfo
 from tl_keras.errors import MissingExtra, ModelError
-from tl_keras.models.saved.kind import format_of
+from tl_keras.models.saved.file_format import format_of
 
 LABELS = "labels.txt"
 ONNX_PROPERTY = "tl_keras"

@@ -13,7 +13,7 @@ from tl_keras.core.files import atomic_write
 from tl_keras.core.model_info import ModelInfo
 from tl_keras.core.native_output import suppress_native_output
 from tl_keras.models.saved.embedded_info import embed
-from tl_keras.models.saved.kind import damaged
+from tl_keras.models.saved.file_format import damaged
 
 
 def save_classifier(classifier: Any, info: ModelInfo, destination: Path) -> None:

@@ -136,7 +136,7 @@ def search_head(train: Loader, config: Config) -> HeadSearch | None:
         features=features,
         targets=targets,
         multilabel=config.data.task == "multilabel",
-        batch_size=_set(config, "batch_size") or _batch_size(len(rows)),
+        batch_size=_batch_size(config, len(rows)),
         epochs=SEARCH_EPOCHS,
         seed=config.runtime.seed,
     )
@@ -148,7 +148,7 @@ def search_head(train: Loader, config: Config) -> HeadSearch | None:
         for trial in _try(data, _linear(config, standardize=data is standardized), parts)
     ]
     best = min(trials, key=lambda trial: trial.loss)
-    rate = _set(config, "learning_rate") or HIDDEN_RATE
+    rate = _asked(config, "learning_rate") or HIDDEN_RATE
     deep = replace(best, hidden=HIDDEN, dropout=HIDDEN_DROPOUT, learning_rate=rate)
     scaled = standardized if best.standardize else raw
     trials += _try(replace(scaled, epochs=HIDDEN_EPOCHS), [deep], parts)
@@ -164,20 +164,22 @@ class _Parts:
     held_out: Floats
 
 
-def _batch_size(rows: int) -> int:
-    """Return a power of two that makes about 25 steps of an epoch, and of many rows more."""
+def _batch_size(config: Config, rows: int) -> int:
+    """Return what was asked for, or a power of two that makes about 25 steps of an epoch (or more)."""
+    if config.asks_for("train.batch_size"):
+        return config.train.images_per_step
     return int(np.clip(2 ** round(np.log2(rows / 25)), 8, 256))
 
 
 def _linear(config: Config, *, standardize: bool) -> list[Trial]:
-    decay = _set(config, "weight_decay")
+    decay = _asked(config, "weight_decay")
     decays = DECAYS if decay is None else (decay,)
-    rate = _set(config, "learning_rate")
+    rate = _asked(config, "learning_rate")
     rates = RATES[standardize] if rate is None else (rate,)
     return [Trial(0, 0.0, standardize, *pair) for pair in itertools.product(rates, decays)]
 
 
-def _set(config: Config, name: str) -> Any:
+def _asked(config: Config, name: str) -> Any:
     """Return a setting of `train` that was asked for, or None."""
     return getattr(config.train, name) if config.asks_for(f"train.{name}") else None
 

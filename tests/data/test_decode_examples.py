@@ -16,7 +16,7 @@ import pytest
 from tests.commands.tlk import heed_interrupts
 from tests.images import class_folders, encoded, noisy_image
 from tl_keras.core.geometry import Geometry
-from tl_keras.data.checking import check
+from tl_keras.data.decode_examples import check
 from tl_keras.data.example import Example
 from tl_keras.errors import SkipReason
 
@@ -89,7 +89,7 @@ def test_an_interrupt_stops_it(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encoded(noisy_image(1, (1500, 1500)), "PNG", compress_level=1))
     program = (
-        "from tl_keras.data.checking import check, Example, Geometry\n"
+        "from tl_keras.data.decode_examples import check, Example, Geometry\n"
         f"check([Example({str(path)!r}, 'x')] * 100_000, Geometry(16, 16), lambda n: print('go', flush=True))"
     )
     process = subprocess.Popen(
