@@ -23,12 +23,15 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config
 from tl_keras.core.wording import did_you_mean
 from tl_keras.errors import RunError
-from tl_keras.evaluation.record import EvaluationRecord
+
+if TYPE_CHECKING:
+    from tl_keras.evaluation.record import EvaluationRecord
 
 DEFAULT_RUNS_DIR = Path("saved_models")
 FIRST_PHASES = {"frozen": "1-head", "full": "1-full", "scratch": "1-scratch", "pretrain": "1-pretrain"}
@@ -101,6 +104,8 @@ class RunFolder:
         Raises:
             RunError: metrics.json is missing or damaged.
         """
+        from tl_keras.evaluation.record import EvaluationRecord  # SciPy takes a second to load
+
         try:
             return EvaluationRecord.from_dict(json.loads(self.metrics_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError):
