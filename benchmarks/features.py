@@ -160,7 +160,7 @@ def extraction(place: Workplace) -> None:
 
     from tl_keras.config.schema import ModelConfig
     from tl_keras.core.geometry import Geometry
-    from tl_keras.data.decode_examples import opened
+    from tl_keras.data.decode_examples import decode_examples
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extract import extract
     from tl_keras.features.extractor import FeatureExtractor
@@ -176,7 +176,7 @@ def extraction(place: Workplace) -> None:
 
         def decoding(examples=examples, geometry=geometry) -> float:
             started = time.perf_counter()
-            count = sum(1 for _ in opened(examples, geometry))
+            count = sum(1 for _ in decode_examples(examples, geometry))
             return count / (time.perf_counter() - started)
 
         def network(extractor=extractor, batch=batch) -> float:
@@ -243,7 +243,7 @@ def bulk(place: Workplace) -> None:
 
     from tl_keras.config.schema import ModelConfig
     from tl_keras.core.geometry import Geometry
-    from tl_keras.data.decode_examples import opened
+    from tl_keras.data.decode_examples import decode_examples
     from tl_keras.data.sources.folder import read_folder
     from tl_keras.features.extractor import FeatureExtractor
     from tl_keras.models.classifier import build_trunk
@@ -255,7 +255,7 @@ def bulk(place: Workplace) -> None:
     batch = np.zeros((32, 32, 32, 3), np.uint8)
     extractor(batch)
     started = time.perf_counter()
-    count = sum(1 for _ in opened(examples, Geometry(32, 32)))
+    count = sum(1 for _ in decode_examples(examples, Geometry(32, 32)))
     decoding = count / (time.perf_counter() - started)
     started = time.perf_counter()
     for _ in range(300):

@@ -15,7 +15,7 @@ step tlk predict $run/exports/model.tflite "$digit" --top 3
 cat <<END
 
 Made, in $SECONDS seconds: a classifier of handwritten digits that is right on $(of_metrics "'{accuracy:.1%} of {images}'.format(**found['evaluation'])") test images.
-Its network learnt from photos of animals and cars (CIFAR-10), and was then taught digits: that is transfer.
+Its network learned from photos of animals and cars (CIFAR-10), and was then taught digits: that is transfer.
   $run                        the trained model, its metrics, what it said to each image
   $run/exports/model.tflite   the same for a phone
 

@@ -91,7 +91,8 @@ def never(**_):
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_trained(crossed, photos, tiny, monkeypatch):
     runs = crossed.runs[0].parent
-    shutil.copytree(crossed.runs[1], runs / "other-2-of-2")
+    other = Path(shutil.copytree(crossed.runs[1], runs / "other-2-of-2")) / "config.yaml"
+    other.write_text(other.read_text().replace("seed: 0", "seed: 3"))
     monkeypatch.setattr(workflow, "fit", never)
     with pytest.raises(RunError, match="other-2-of-2 exists already"):
         tl_keras.cross_validate(photos, tiny, folds=2, name="other", runs_dir=runs)

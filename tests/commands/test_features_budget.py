@@ -54,7 +54,7 @@ def test_going_on_keeps_and_uses_them_too(tlk, cache, run):
     import signal
 
     stop(signal.SIGKILL, run / ".unfinished", 0, "unfreeze-and-finetune", run, *VIEWS, *long, *budget)
-    asked = run / ".unfinished" / "2-finetune" / "asked.yaml"
+    asked = run / ".unfinished" / "2-finetune" / "requested.yaml"
     asked.write_text(asked.read_text().replace("epochs: 3000", "epochs: 2"))
     done = tlk("resume", run)
     assert done.code == 0, done.err

@@ -11,7 +11,6 @@ from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config, HeadConfig, ModelConfig, PhaseConfig, pretraining_defaults
 from tl_keras.errors import ConfigError
 from tl_keras.runs.resolve_settings import resolve
-from tl_keras.runs.resumable import started_with_other_settings
 from tl_keras.runs.unfinished import REQUESTED
 from tl_keras.training.heads.search import HeadSearch, Trial
 
@@ -88,7 +87,7 @@ def test_it_is_nothing_that_settings_differ_in(tmp_path):
     assert asked.asked != by_default.asked and asked == by_default
     assert asked != load_config(overrides={"train.epochs": 7})
     written(asked, tmp_path / REQUESTED)
-    assert started_with_other_settings(tmp_path, by_default) == []
+    assert requests_the_same(tmp_path, by_default)
 
 
 def test_a_resumed_choice_of_a_head_obeys_the_same_settings(tmp_path):

@@ -59,8 +59,8 @@ def test_paths_are_those_of_the_upper_part_and_of_the_loaded_model(tiny: keras.M
     rates = layer_rates(tiny, TINY, learning_rate=1.0, decay=0.5)
     unfreeze(tiny, TINY, "block3", affine=True)
     cut = split_at_freeze_boundary(tiny)
-    assert cut is not None and cut.upper.trainable_variables
-    assert {weight.path for weight in cut.upper.trainable_variables} < set(rates.factors)
+    assert cut is not None and cut.trainable.trainable_variables
+    assert {weight.path for weight in cut.trainable.trainable_variables} < set(rates.factors)
     tiny.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert layer_rates(loaded, TINY, learning_rate=1.0, decay=0.5) == rates

@@ -55,7 +55,7 @@ class SplitConfig(Section):
     """Shares of the images when the source brings no splits of its own; they must add up to 1."""
 
     train: float = Field(0.8, gt=0, lt=1)
-    """Share that is learnt from."""
+    """Share that is learned from."""
     val: float = Field(0.1, gt=0, lt=1)
     """Share that decides when to stop, and which epoch is kept."""
     test: float = Field(0.1, gt=0, lt=1)
@@ -121,9 +121,9 @@ class DataConfig(Section):
     image_size: int | None = Field(None, ge=8, le=2048)
     """Height and width of the model's input, pixels; None for the backbone's own."""
     resize: Resize = "crop"
-    """`crop` (centre), `pad` (black bars), `squash` (ignore the aspect ratio)."""
+    """`crop` (center), `pad` (black bars), `squash` (ignore the aspect ratio)."""
     crop_fraction: float = Field(1.0, gt=0, le=1)
-    """For `crop`: share of the largest centre crop that is kept; 0.875 is resize 256, crop 224."""
+    """For `crop`: share of the largest center crop that is kept; 0.875 is resize 256, crop 224."""
     cache_mb: int = Field(1024, ge=0)
     """Decoded images are kept in memory between epochs when a split needs no more than this, MiB."""
 
@@ -381,7 +381,7 @@ class FinetuneConfig(PhaseConfig):
 
 
 FULL_DEFAULTS = {"unfreeze": "all", "learning_rate": 1e-3}
-"""Of `finetune` with `transfer: full`, which begins with a head that has learnt nothing."""
+"""Of `finetune` with `transfer: full`, which begins with a head that has learned nothing."""
 
 
 class RuntimeConfig(Section):
@@ -452,6 +452,15 @@ class Config(Section):
     def asks_for(self, path: str) -> bool:
         """Return whether a setting was asked for, or one below it."""
         return any(f"{asked}.".startswith(f"{path}.") for asked in self.asked)
+
+    def open_settings(self, section: str) -> list[str]:
+        """Return the names in a section that nobody has chosen: not asked for, and as by default."""
+        ours = getattr(self, section)
+        usual = type(ours)()
+        names = type(ours).setting_names()
+        return [
+            n for n in names if not self.asks_for(f"{section}.{n}") and getattr(ours, n) == getattr(usual, n)
+        ]
 
     def __eq__(self, other: object) -> bool:
         """Return whether all settings are equal, asked for or not."""

@@ -14,10 +14,10 @@ class Geometry:
     Attributes:
         height: Pixels.
         width: Pixels.
-        resize: `squash` ignores the aspect ratio; `crop` keeps it and cuts the longer side, centred;
-            `pad` keeps it and fills the shorter side with black, centred.
+        resize: `squash` ignores the aspect ratio; `crop` keeps it and cuts the longer side, centered;
+            `pad` keeps it and fills the shorter side with black, centered.
         crop_fraction: For `crop`: the share of the largest possible crop that is kept, in (0, 1].
-            224/256 = 0.875 is the field's "resize to 256, centre crop 224".
+            224/256 = 0.875 is the field's "resize to 256, center crop 224".
     """
 
     height: int

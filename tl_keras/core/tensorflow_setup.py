@@ -1,9 +1,10 @@
-"""What must be decided before TensorFlow is imported, and the random seed."""
+"""What must be decided before TensorFlow is imported."""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 
 from tl_keras.core.native_output import suppress_native_output
@@ -31,6 +32,8 @@ def import_tensorflow() -> None:
     chosen = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if chosen != "tensorflow":
         raise ConfigError(f"tlk works on TensorFlow; found KERAS_BACKEND={chosen}. Unset it and try again.")
+    if {"keras", "tensorflow"} <= {*sys.modules}:
+        return
     silence_tensorflow()
     with suppress_native_output():
         import keras  # noqa: F401

@@ -28,7 +28,7 @@ class DevicePlan:
     Attributes:
         strategy: The `tf.distribute` strategy; models are built inside its scope.
         replicas: Copies of the model that share each batch.
-        part: Which part of each batch this process takes, of how many: see `training_batches`.
+        shard: Which part of each batch this process takes, of how many: see `training_batches`.
         precision: Keras dtype policy.
         jit_compile: Keras's setting; XLA only on a single GPU.
         description: One line for people.

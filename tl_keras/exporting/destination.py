@@ -55,9 +55,19 @@ def published(destination: Path) -> Iterator[Path]:
     try:
         yield aside / destination.name
         for file in sorted(aside.iterdir(), key=lambda file: file.name == destination.name):
-            replace(file, destination.with_name(file.name))
+            _publish(file, destination.with_name(file.name))
+    except RunError as error:
+        # What could not be written is, for people, the file that they asked for.
+        raise RunError(str(error).replace(str(aside / destination.name), str(destination))) from error
     finally:
         remove(aside)
+
+
+def _publish(file: Path, destination: Path) -> None:
+    try:
+        replace(file, destination)
+    except OSError as error:
+        raise RunError(f"Cannot write {destination}: {error.strerror or error}.") from error
 
 
 def file_name(format: Format, quantize: Quantize) -> str:

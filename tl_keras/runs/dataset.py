@@ -96,19 +96,26 @@ def interrupted_dataset(run: RunFolder, source: ImageSource, *, overwrite: bool)
     """
     if not run.manifest_file.is_file():
         return None
-    examples = read_examples(run)
-    before, now = ({(e.path, e.label, e.is_excluded) for e in part} for part in (examples, source.examples))
-    newer = _changed_after(run, before & now)
-    if before == now and not newer:
-        return Dataset(examples, source.classes)
+    changes = changes_since(run, source)
+    if not changes:
+        return Dataset(read_examples(run), source.classes)
     if overwrite:
         remove(run.phases_dir)
         return None
     raise RunError(
-        f"The images have changed since this run started: {len(now - before)} are new, "
-        f"{len(before - now)} are gone, {newer} have been rewritten.\n"
+        f"The images have changed since this run started: {changes}.\n"
         "Bring back what there was, choose another --name, or restart with --overwrite."
     )
+
+
+def changes_since(run: RunFolder, source: ImageSource) -> str:
+    """Return how the images differ from those in the run's manifest, in words; empty if they do not."""
+    before = {(e.path, e.label, e.is_excluded) for e in read_examples(run)}
+    now = {(e.path, e.label, e.is_excluded) for e in source.examples}
+    newer = _changed_after(run, before & now)
+    if before == now and not newer:
+        return ""
+    return f"{len(now - before)} are new, {len(before - now)} are gone, {newer} have been rewritten"
 
 
 def read_dataset(run: RunFolder, classes: tuple[str, ...]) -> Dataset:

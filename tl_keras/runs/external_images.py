@@ -1,4 +1,4 @@
-"""Labelled images that are not the run's own, for `evaluate --data`."""
+"""Labeled images that are not the run's own, for `evaluate --data`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tl_keras.data.sources.source import ImageSource
 from tl_keras.distributed.devices import DevicePlan, plan_devices
 from tl_keras.runs.dataset import Dataset, interrupted_dataset, prepare_dataset
 from tl_keras.runs.folder import FIRST_PHASES, RunFolder
-from tl_keras.runs.resolve_settings import run_name
+from tl_keras.runs.resolve_settings import copy_exclusions, run_name
 from tl_keras.runs.resumable import resumable_run
 from tl_keras.runs.run import Run
 from tl_keras.runs.worker_copies import own_run, own_runs_dir
@@ -98,11 +98,13 @@ def new_run(
         resumable_run(folder, wish, config, trains, exact=name is not None, overwrite=overwrite) as (
             run,
             destination,
-            config,
+            own_config,
         ),
     ):
         interrupted = interrupted_dataset(run, source, overwrite=overwrite)
-        yield NewRun(run, destination, config, device, source, interrupted, FIRST_PHASES[trains])
+        if interrupted is None:
+            copy_exclusions(config, run)
+        yield NewRun(run, destination, own_config, device, source, interrupted, FIRST_PHASES[trains])
 
 
 @contextmanager

@@ -52,20 +52,19 @@ def resolve_pretraining(config: Config, data: str | Path | None) -> Config:
     return config
 
 
-def copy_exclusions_into_run(config: Config, run: RunFolder, destination: Path) -> Config:
-    """Return the settings with a copy of `data.exclude` in the run: the user will edit the table.
-
-    Args:
-        config: With absolute paths.
-        run: What is being written.
-        destination: Where it will be.
-    """
+def with_own_exclusions(config: Config, destination: Path) -> Config:
+    """Return the settings with the run's own copy of `data.exclude`, which `copy_exclusions` writes."""
     if not config.data.exclude:
         return config
-    table = effective_table(Path(config.data.exclude), multilabel=config.data.task == "multilabel")
-    write_text(run.exclude_file, table)
-    kept = str((destination / run.exclude_file.name).absolute())
-    return config.model_copy(update={"data": config.data.model_copy(update={"exclude": kept})})
+    own = str(RunFolder(destination).exclude_file.absolute())
+    return config.model_copy(update={"data": config.data.model_copy(update={"exclude": own})})
+
+
+def copy_exclusions(config: Config, run: RunFolder) -> None:
+    """Write a copy of `data.exclude` into a run: the user will edit the table."""
+    if config.data.exclude:
+        table = effective_table(Path(config.data.exclude), multilabel=config.data.task == "multilabel")
+        write_text(run.exclude_file, table)
 
 
 def run_name(config: Config) -> str:
@@ -76,7 +75,7 @@ def run_name(config: Config) -> str:
 def _with_transfer(config: Config) -> Config:
     """Return the settings for training from scratch, or all in one step, if that is asked for."""
     if config.transfer == "full":
-        free = {n: value for n, value in FULL_DEFAULTS.items() if not config.asks_for(f"finetune.{n}")}
+        free = {n: value for n, value in FULL_DEFAULTS.items() if n in config.open_settings("finetune")}
         return config.model_copy(update={"finetune": config.finetune.model_copy(update=free)})
     if config.transfer == "frozen":
         return config

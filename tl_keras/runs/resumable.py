@@ -18,12 +18,12 @@ from tl_keras.core.files import remove, remove_asides, replace, write_text
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.lock import claim
-from tl_keras.runs.resolve_settings import copy_exclusions_into_run
+from tl_keras.runs.resolve_settings import with_own_exclusions
 from tl_keras.runs.unfinished import FORMERLY_REQUESTED, REQUESTED, UNFINISHED, has_checkpoints, requested
 from tl_keras.runs.worker_copies import take_from_chief
 
 OF_NO_INFLUENCE = (
-    "asked", "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard",
+    "data.cache_mb", "data.exclude", "runtime.checkpoint_minutes", "runtime.tensorboard",
     "runtime.strategy",
 )  # fmt: skip
 """Settings that may change while something is unfinished; whether other images are excluded is noticed."""
@@ -52,9 +52,12 @@ def requests_the_same(phase: Path, config: Config) -> bool:
     return not _differences(phase, config, UNUSED["finetune"])
 
 
-def started_with_other_settings(folder: Path, config: Config) -> list[str]:
-    """Return a line for each setting of a `fit` that was another when `folder` was started, if it was."""
-    return _differences(folder, config, UNUSED[config.transfer]) if folder.is_dir() else []
+def made_with_other_settings(run: RunFolder, config: Config) -> bool:
+    """Return whether a finished run was made by `fit` with settings that lead to other weights."""
+    made_with = run.config()
+    chosen = () if config.head else ("head", *(f"train.{name}" for name in config.open_settings("train")))
+    ignored = (*OF_NO_INFLUENCE, *UNUSED[config.transfer], *chosen)
+    return made_with.asked != config.asked or bool(_unequal(made_with, config, ignored))
 
 
 @contextmanager
@@ -85,7 +88,7 @@ def resumable_run(
         folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
         run = RunFolder(runs_dir / UNFINISHED / folder.name)
         with _resumable(run.path, folder, config, folder, overwrite=overwrite, unused=UNUSED[trains]):
-            config = copy_exclusions_into_run(config, run, folder)
+            config = with_own_exclusions(config, folder)
             write_text(run.path / REQUESTED, config.to_yaml())
             yield run, folder, config
 
@@ -147,7 +150,7 @@ def _tidy(folder: Path) -> None:
 
 def _restore(aside: Path, discarded: Path) -> None:
     """Remove what got no further than its start, and put back what it was to replace."""
-    if not has_checkpoints(aside):
+    if not has_checkpoints(aside) and not (aside / DECISION_FILE).is_file():
         remove(aside)
         if discarded.exists():
             discarded.rename(aside)
@@ -156,12 +159,15 @@ def _restore(aside: Path, discarded: Path) -> None:
 
 def _differences(aside: Path, config: Config, unused: tuple[str, ...]) -> list[str]:
     """Return a line for each setting that decides the weights and was another when `aside` was started."""
-    ignored = (*OF_NO_INFLUENCE, *unused)
     try:
-        theirs = _flat(requested(aside).model_dump(mode="json"))
+        theirs = requested(aside)
     except ConfigError as error:
         return [f"  {error}"]
-    ours = _flat(config.model_dump(mode="json"))
+    return _unequal(theirs, config, (*OF_NO_INFLUENCE, *unused))
+
+
+def _unequal(there: Config, asked_for: Config, ignored: tuple[str, ...]) -> list[str]:
+    theirs, ours = _flat(there.model_dump(mode="json")), _flat(asked_for.model_dump(mode="json"))
     return [
         f"  {path}: {theirs.get(path)!r} there, {ours.get(path)!r} asked for"
         for path in sorted({*theirs, *ours})

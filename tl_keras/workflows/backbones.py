@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from tl_keras.config.schema import Config
-from tl_keras.models.backbone import build_base
+from tl_keras.core.tensorflow_setup import import_tensorflow
 from tl_keras.models.backbones import BACKBONES, Backbone, find
-from tl_keras.models.costs import BlockCost, block_costs
+
+if TYPE_CHECKING:
+    from tl_keras.models.costs import BlockCost
 
 
 def backbones() -> list[Backbone]:
@@ -71,6 +71,12 @@ def backbone_costs(config: Config) -> BackboneCosts:
     Raises:
         ConfigError: The backbone, an option or the image size does not exist or does not fit.
     """
+    import_tensorflow()
+    import keras
+
+    from tl_keras.models.backbone import build_base
+    from tl_keras.models.costs import block_costs
+
     backbone = find(config.model.backbone)
     size = config.data.image_size or backbone.default_size
     with keras.StatelessScope(initialize_variables=False):

@@ -12,13 +12,14 @@ from tl_keras.config.schema import Config
 from tl_keras.core.console import say, warn
 from tl_keras.core.wording import counted
 from tl_keras.data.sources.read import read_source
+from tl_keras.data.sources.source import ImageSource
 from tl_keras.distributed.devices import require_one_process
 from tl_keras.errors import ConfigError, TlkError
 from tl_keras.evaluation.folds import FoldsSummary, summarize
 from tl_keras.evaluation.record import EvaluationRecord
 from tl_keras.runs.dataset import read_examples
 from tl_keras.runs.folder import DEFAULT_RUNS_DIR, RunFolder
-from tl_keras.runs.folds import claimed_folds
+from tl_keras.runs.folds import Fold, claimed_folds
 from tl_keras.runs.resolve_settings import resolve
 from tl_keras.workflows.fit import fit
 
@@ -64,7 +65,7 @@ def cross_validate(
         folds: How many; each is the test split of one run.
         name: What the runs' names begin with; None for one made of the data's and the backbone's.
         runs_dir: The folder that the runs are put into.
-        overwrite: Replace runs of the same names.
+        overwrite: Replace runs of the same names that are of other settings or images.
 
     Raises:
         TlkError: A fold failed, and says so; those that were done before stay.
@@ -76,26 +77,26 @@ def cross_validate(
         raise ConfigError(f"Cross-validation needs at least 2 folds, found {folds}.")
     config = resolve(config or Config(), data)
     require_one_process(config.runtime, "Cross-validation")
-    _require_no_splits(config)
+    source = read_source(config.data)
+    _require_no_splits(source, config)
+    configs = [_of_fold(config, folds, fold) for fold in range(1, folds + 1)]
     done: list[tuple[Path, EvaluationRecord]] = []
-    with claimed_folds(Path(runs_dir), name, config, folds, overwrite=overwrite) as claimed:
-        for fold, run in enumerate(claimed.runs, 1):
-            if claimed.is_done(run):
-                record = run.evaluation()
-            else:
-                with _telling_which(fold, folds, done):
-                    settings = _of_fold(config, folds, fold)
-                    record = fit(
-                        config=settings, name=run.name, runs_dir=runs_dir, overwrite=overwrite
-                    ).report
-                claimed.note_done(run)
-            done.append((run.path, record))
-            say(f"fold {fold} of {folds}: {record.headline()}")
+    with claimed_folds(Path(runs_dir), name, configs, source, overwrite=overwrite) as claimed:
+        for number, fold in enumerate(claimed, 1):
+            with _telling_which(number, folds, done):
+                record = fold.run.evaluation() if fold.done else _fit(fold, runs_dir, overwrite=overwrite)
+            done.append((fold.run.path, record))
+            say(f"fold {number} of {folds}: {record.headline()}")
     runs, reports = zip(*done, strict=True)
     again = sum(report.evaluation.images for report in reports) - _used(runs[0])
     if again > 0:
         warn(f"{counted(again, 'image')} of small classes served in several folds, and count as often.")
     return CrossValidation(runs, reports, summarize([report.evaluation for report in reports]))
+
+
+def _fit(fold: Fold, runs_dir: str | Path, *, overwrite: bool) -> EvaluationRecord:
+    made = fit(config=fold.config, name=fold.run.name, runs_dir=runs_dir, overwrite=overwrite)
+    return made.report
 
 
 def _used(run: Path) -> int:
@@ -108,13 +109,13 @@ def _of_fold(config: Config, folds: int, fold: int) -> Config:
     return config.model_copy(update={"data": data})
 
 
-def _require_no_splits(config: Config) -> None:
+def _require_no_splits(source: ImageSource, config: Config) -> None:
     """Refuse sources whose val or test images are chosen already.
 
     Raises:
         ConfigError: This is one.
     """
-    splits = {example.split for example in read_source(config.data).examples}
+    splits = {example.split for example in source.examples}
     given = " and ".join(sorted(splits & {"val", "test"}))
     if given:
         raise ConfigError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -14,7 +13,7 @@ import keras
 import numpy as np
 
 from tl_keras.core.console import warn
-from tl_keras.core.files import atomic_write, remove, sync_folder
+from tl_keras.core.files import atomic_write, remove
 from tl_keras.distributed.collectives import broadcast
 from tl_keras.errors import RunError
 
@@ -105,9 +104,6 @@ def save(folder: Path, state: TrainingState) -> None:
     destination = folder / f"{state.epoch:06d}-{state.batch:08d}.npz"
     with atomic_write(destination) as aside, aside.open("wb") as file:
         np.savez(file, **content)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(folder)
     for old in sorted(folder.glob("[0-9]*.npz"))[:-CHECKPOINTS_KEPT]:
         remove(old)
 
@@ -142,5 +138,6 @@ def _unpacked(content: dict[str, np.ndarray]) -> TrainingState:
         if key != "header":
             groups[key.partition("/")[0]].append(array)
     header = json.loads(str(content["header"]))
-    identity = TrainingIdentity(**{item.name: header.pop(item.name) for item in fields(TrainingIdentity)})
+    names = {item.name for item in fields(TrainingIdentity)} & {*header}
+    identity = TrainingIdentity(**{name: header.pop(name) for name in names})
     return TrainingState(identity, **header, arrays=groups)

@@ -112,7 +112,7 @@ class HeadSearch:
         }
         if config.train.optimizer not in ("adam", "adamw"):
             chosen = {}
-        free = {name: value for name, value in chosen.items() if not config.asks_for(f"train.{name}")}
+        free = {name: value for name, value in chosen.items() if name in config.open_settings("train")}
         return config.model_copy(update={"head": head, "train": config.train.model_copy(update=free)})
 
 
@@ -166,7 +166,7 @@ class _Parts:
 
 def _batch_size(config: Config, rows: int) -> int:
     """Return what was asked for, or a power of two that makes about 25 steps of an epoch (or more)."""
-    if config.asks_for("train.batch_size"):
+    if "batch_size" not in config.open_settings("train"):
         return config.train.images_per_step
     return int(np.clip(2 ** round(np.log2(rows / 25)), 8, 256))
 
@@ -180,8 +180,8 @@ def _linear(config: Config, *, standardize: bool) -> list[Trial]:
 
 
 def _asked(config: Config, name: str) -> Any:
-    """Return a setting of `train` that was asked for, or None."""
-    return getattr(config.train, name) if config.asks_for(f"train.{name}") else None
+    """Return a setting of `train` that was chosen already, or None."""
+    return None if name in config.open_settings("train") else getattr(config.train, name)
 
 
 def _try(data: BankData, trials: list[Trial], parts: _Parts) -> list[Trial]:
