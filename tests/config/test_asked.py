@@ -11,6 +11,7 @@ from tl_keras.config.loading import load_config
 from tl_keras.config.schema import Config, HeadConfig, ModelConfig, PhaseConfig, pretraining_defaults
 from tl_keras.errors import ConfigError
 from tl_keras.runs.resolve_settings import resolve
+from tl_keras.runs.resumable import requests_the_same
 from tl_keras.runs.unfinished import REQUESTED
 from tl_keras.training.heads.search import HeadSearch, Trial
 
