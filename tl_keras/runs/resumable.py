@@ -57,7 +57,13 @@ def made_with_other_settings(run: RunFolder, config: Config) -> bool:
     made_with = run.config()
     chosen = () if config.head else ("head", *(f"train.{name}" for name in config.open_settings("train")))
     ignored = (*OF_NO_INFLUENCE, *UNUSED[config.transfer], *chosen)
-    return made_with.asked != config.asked or bool(_unequal(made_with, config, ignored))
+    asked_alike = _asked_of_training(made_with) == _asked_of_training(config)
+    return not asked_alike or bool(_unequal(made_with, config, ignored))
+
+
+def _asked_of_training(config: Config) -> set[str]:
+    """Return the settings that the choice of a head obeys."""
+    return {path for path in config.asked if path.startswith(("head", "train."))}
 
 
 @contextmanager
