@@ -18,6 +18,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM; handled as Ctrl-C is, but for the exit code."""
+
+
 class TlkError(Exception):
     """The root of all errors that are the user's to fix."""
 

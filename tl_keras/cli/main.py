@@ -25,7 +25,7 @@ from tl_keras.cli.resume import resume
 from tl_keras.cli.runs import runs
 from tl_keras.cli.unfreeze_and_finetune import unfreeze_and_finetune
 from tl_keras.core.tensorflow_setup import silence_tensorflow
-from tl_keras.errors import TlkError
+from tl_keras.errors import Terminated, TlkError
 from tl_keras.version import __version__
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -77,10 +77,14 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # File names may hold bytes that are no text: show them escaped rather than stop.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    signal.signal(signal.SIGTERM, _terminate)
     silence_tensorflow()
     _set_up_pictures()
     sys.exit(run())
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
 
 
 def _set_up_pictures() -> None:
@@ -102,8 +106,9 @@ def run() -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         # click makes an Abort of Ctrl-C; a training that can be resumed says so in the exception.
-        fail(str(stop.__cause__ or stop) or "Interrupted; nothing half-written was left.")
-        return INTERRUPTED
+        cause = stop.__cause__ or stop
+        fail(str(cause) or "Interrupted; nothing half-written was left.")
+        return TERMINATED if isinstance(cause, Terminated) else INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -132,7 +132,7 @@ def _resumable(
         if has_checkpoints(aside):
             resume = f"resume with: {_how_to_resume(named, destination)}"
             if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"Interrupted; {resume}") from error
+                raise type(error)(f"Interrupted; {resume}") from error
             warn(f"what was done is kept; {resume}")
         raise
     remove(discarded)

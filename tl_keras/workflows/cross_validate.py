@@ -136,7 +136,7 @@ def _telling_which(fold: int, folds: int, done: list[tuple[Path, EvaluationRecor
         resume = (
             "; resume with the same command." if done or str(error) else "; nothing half-written was left."
         )
-        raise KeyboardInterrupt(f"Interrupted in {which}{resume}{stay}") from error
+        raise type(error)(f"Interrupted in {which}{resume}{stay}") from error
     except TlkError as error:
         # The kind of error stays what it is.
         error.args = (f"In {which}: {error}{stay}",)

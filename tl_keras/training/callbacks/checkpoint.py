@@ -13,7 +13,7 @@ import keras
 
 from tl_keras.core.console import say
 from tl_keras.distributed.collectives import any_of_workers, is_chief
-from tl_keras.errors import RunError
+from tl_keras.errors import RunError, Terminated
 from tl_keras.training.callbacks.checkpoint_state import (
     TrainingIdentity,
     TrainingState,
@@ -34,7 +34,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Keras's BackupAndRestore keeps only the epoch: not the position in it, nor what other callbacks remember.
     Put it last in the list of callbacks: it takes what they have become, and sets them again after their own
-    start. While it trains, Ctrl-C ends the batch, writes the state and raises KeyboardInterrupt.
+    start. While it trains, Ctrl-C and SIGTERM end the batch, write the state and raise KeyboardInterrupt and
+    Terminated.
 
     On one device what follows is the same to the bit. Over several replicas the moving statistics of
     BatchNormalization are kept as their mean. Of several workers the chief writes for all.
@@ -68,7 +69,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._restoring = state is not None
         self._epoch = 0
         self._interrupted = False
-        self._handler: Any = None
+        self._stop: type[KeyboardInterrupt] = KeyboardInterrupt
+        self._handlers: dict[int, Any] = {}
         self._started = time.monotonic()
         self._saved = -1.0
 
@@ -112,10 +114,10 @@ class Checkpoint(keras.callbacks.Callback):
         return batch
 
     def close(self) -> None:
-        """Stop listening for Ctrl-C."""
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+        """Stop listening for Ctrl-C and SIGTERM."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         if self._state is None or not self._restoring:
@@ -141,7 +143,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         if self._interrupted:
-            raise KeyboardInterrupt
+            raise self._stop
 
     def _is_due(self, seconds: float) -> bool:
         """Return whether to save: all workers after the same batch, since all give what they have to sums."""
@@ -170,7 +172,7 @@ class Checkpoint(keras.callbacks.Callback):
             save(self._folder, state)
         self._saved = time.monotonic()
         if self._interrupted:
-            raise KeyboardInterrupt
+            raise self._stop
 
     def _require_same(self, state: TrainingState, model: Any) -> None:
         before, now = state.identity, self._identity
@@ -198,17 +200,22 @@ class Checkpoint(keras.callbacks.Callback):
             )
 
     def _listen(self) -> None:
-        """Let Ctrl-C wait for the end of the batch; a second one does not wait."""
-        if self._handler is not None or threading.current_thread() is not threading.main_thread():
+        """Let Ctrl-C and SIGTERM wait for the end of the batch; a second one does not wait.
+
+        An exception raised by the handler itself could arise inside a foreign callback, and be lost there.
+        """
+        if self._handlers or threading.current_thread() is not threading.main_thread():
             return
 
-        def note(*_: object) -> None:
+        def note(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+            self._stop = Terminated if number == signal.SIGTERM else KeyboardInterrupt
             if self._interrupted:
-                raise KeyboardInterrupt
+                raise self._stop
             self._interrupted = True
 
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            self._handler = signal.signal(signal.SIGINT, note)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                self._handlers[number] = signal.signal(number, note)
 
 
 def _skip(model: Any, batches: int) -> None:
