@@ -56,10 +56,10 @@ def claimed_folds(
         base = name or (wish if number == 1 else f"{wish}-{number}")
         require_name(base)
         names = [f"{base}-{fold}-of-{folds}" for fold in range(1, folds + 1)]
-        found = [_fold(runs_dir / run, config, source) for run, config in zip(names, configs, strict=True)]
         with ExitStack() as stack:
             try:
                 stack.enter_context(locked(runs_dir / f"{base}-of-{folds}"))
+                found = [_fold(runs_dir / run, of, source) for run, of in zip(names, configs, strict=True)]
                 _require_free(found, overwrite=overwrite)
             except NameTaken:
                 if name:
@@ -71,11 +71,14 @@ def claimed_folds(
 
 def _fold(path: Path, config: Config, source: ImageSource) -> Fold:
     run = RunFolder(path)
+    return Fold(run, config, not run.missing_files() and _is_of(run, config, source))
+
+
+def _is_of(run: RunFolder, config: Config, source: ImageSource) -> bool:
     try:
-        same = not (made_with_other_settings(run, config) or changes_since(run, source))
+        return not (made_with_other_settings(run, config) or changes_since(run, source))
     except TlkError:  # damaged
-        same = False
-    return Fold(run, config, not run.missing_files() and same)
+        return False
 
 
 def _require_free(folds: Sequence[Fold], *, overwrite: bool) -> None:
