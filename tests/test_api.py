@@ -14,6 +14,10 @@ import tl_keras
 from tl_keras.cli.main import tlk
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = (
+    "CrossValidation", "EvaluateResult", "ExportResult", "FinetuneResult", "FitResult", "InspectResult",
+    "LrFindResult", "Prediction", "PretrainResult", "RunSummary",
+)  # fmt: skip
 
 
 def python(code: str) -> str:
@@ -28,9 +32,11 @@ def test_every_command_is_a_function():
         assert callable(getattr(tl_keras, name.replace("-", "_")))
 
 
-@pytest.mark.parametrize("name", tl_keras.__all__)
-def test_every_name_is_there_and_shown(name):
-    assert getattr(tl_keras, name) is not None and name in dir(tl_keras)
+@pytest.mark.parametrize("name", sorted({*tl_keras.__all__, "TlkError", "set_verbosity", *RESULTS}))
+def test_every_name_is_there(name):
+    assert name in tl_keras.__all__
+    assert getattr(tl_keras, name) is not None
+    assert name in dir(tl_keras)
 
 
 def test_all_of_them_can_be_imported_at_once():
@@ -101,6 +107,7 @@ def test_the_settings_of_a_run_are_a_base_for_others(finished, tmp_path):
 def test_what_is_said_on_the_way_can_be_turned_off_and_on(finished, photos, capfd):
     def said() -> str:
         tl_keras.evaluate(finished, data=photos, split=None)
+        assert len(list(tl_keras.predict(finished, [photos]))) == 60
         tl_keras.export(finished, format="tflite", output=finished.parent / "quiet.tflite")
         return str(capfd.readouterr().err)
 
@@ -115,3 +122,45 @@ def test_what_is_said_on_the_way_can_be_turned_off_and_on(finished, photos, capf
 def test_verbosity_is_0_or_1():
     with pytest.raises(ValueError, match="0 or 1"):
         tl_keras.set_verbosity(2)  # type: ignore[arg-type]
+
+
+def test_the_results_are_those_of_the_verbs(finished, photos):
+    assert isinstance(next(tl_keras.predict(finished, [photos])), tl_keras.Prediction)
+    assert all(isinstance(one, tl_keras.RunSummary) for one in tl_keras.runs(finished.parent))
+
+
+def test_every_error_of_ours_has_one_root(tmp_path):
+    with pytest.raises(tl_keras.TlkError, match="There is no run at"):
+        tl_keras.evaluate(tmp_path / "nothing")
+
+
+def test_the_cache_is_cleared_from_python(monkeypatch, tmp_path):
+    monkeypatch.setenv("TLK_CACHE", str(tmp_path))
+    assert tl_keras.clear_cache() == 0
+
+
+def test_importing_it_leaves_pillow_and_the_warnings_of_others_alone():
+    """What `predict` needs is imported; libraries that set filters of their own are there before."""
+    code = (
+        "import warnings, click, filelock, numpy, pydantic, rich.console, scipy.sparse, yaml\n"
+        "import PIL.Image, PIL.ImageFile\n"
+        "def text(part): return getattr(part, 'pattern', part)\n"
+        "def state(): return (PIL.Image.MAX_IMAGE_PIXELS, PIL.ImageFile.LOAD_TRUNCATED_IMAGES,\n"
+        "    [(one[0], text(one[1]), one[2], text(one[3]), one[4]) for one in warnings.filters])\n"
+        "before = state()\n"
+        "import tl_keras; tl_keras.predict, tl_keras.inspect\n"
+        "after = state()\n"
+        "print(*(f'{a} -> {b}' for a, b in zip(before, after) if a != b))"
+    )
+    assert python(code) == ""
+
+
+def test_large_images_are_refused_by_us_and_allowed_to_others():
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "import io; from PIL import Image; import tl_keras; tl_keras.predict\n"
+        "file = io.BytesIO(); Image.new('1', (10_000, 10_000)).save(file, 'PNG')\n"
+        "try: Image.open(file).load()\n"
+        "except Image.DecompressionBombWarning: print('warned')"
+    )
+    assert python(code) == "warned"

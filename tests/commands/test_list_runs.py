@@ -17,7 +17,8 @@ def listed(tlk, runs) -> dict[str, dict]:
 
 
 @pytest.mark.parametrize(
-    "missing", [("config.yaml", "labels.txt", "manifest.csv"), ("labels.txt",), ("manifest.csv",)]
+    "missing",
+    [("config.yaml", "labels.txt", "manifest.csv"), ("config.yaml",), ("labels.txt",), ("manifest.csv",)],
 )
 def test_what_cannot_be_opened_is_not_listed(tlk, run, missing):
     broken = shutil.copytree(run, run.parent / "broken")

@@ -6,8 +6,6 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
-
 import tl_keras
 from tl_keras.runs.folder import RunFolder
 
@@ -39,15 +37,6 @@ def test_a_damaged_run_does_not_hide_the_others(tlk, run):
 def test_half_runs_are_not_listed(tlk, run):
     (run / "model.keras").unlink()
     assert "finished" not in tlk("runs", "--runs-dir", run.parent).out
-
-
-@pytest.mark.parametrize("missing", ["config.yaml", "labels.txt", "manifest.csv"])
-def test_what_cannot_be_opened_is_not_listed(tlk, run, missing):
-    broken = shutil.copytree(run, run.parent / "flowers")
-    (broken / missing).unlink()
-    assert [one.name for one in tl_keras.runs(run.parent)] == ["finished"]
-    near = tlk("evaluate", run.parent / "flower")
-    assert "There is no run at" in near.err and "Did you mean" not in near.err
 
 
 def test_a_run_that_vanishes_meanwhile_is_left_out(run, monkeypatch):
