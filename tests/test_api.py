@@ -104,8 +104,10 @@ def test_the_settings_of_a_run_are_a_base_for_others(finished, tmp_path):
         tl_keras.run_config(tmp_path / "nowhere")
 
 
-def test_what_is_said_on_the_way_can_be_turned_off_and_on(finished, photos, capfd):
-    def said() -> str:
+def test_what_is_said_on_the_way_can_be_turned_off_and_on(finished, photos, tiny, tmp_path, capfd):
+    def said(name: str) -> str:
+        capfd.readouterr()
+        tl_keras.fit(photos, tiny, name=name, runs_dir=tmp_path)
         tl_keras.evaluate(finished, data=photos, split=None)
         assert len(list(tl_keras.predict(finished, [photos]))) == 60
         tl_keras.export(finished, format="tflite", output=finished.parent / "quiet.tflite")
@@ -113,10 +115,11 @@ def test_what_is_said_on_the_way_can_be_turned_off_and_on(finished, photos, capf
 
     tl_keras.set_verbosity(0)
     try:
-        assert said() == ""
+        assert said("quiet") == ""
     finally:
         tl_keras.set_verbosity(1)
-    assert "exporting to" in said()
+    loud = said("loud")
+    assert "kept: the weights of epoch" in loud and "exporting to" in loud
 
 
 def test_verbosity_is_0_or_1():

@@ -31,9 +31,10 @@ def test_what_cannot_be_opened_is_not_listed(tlk, run, missing):
     assert "broken" not in tlk("runs", "--runs-dir", run.parent).out
 
 
-def test_nor_is_it_proposed(tlk, run):
+@pytest.mark.parametrize("missing", ["config.yaml", "labels.txt", "manifest.csv"])
+def test_nor_is_it_proposed(tlk, run, missing):
     broken = shutil.copytree(run, run.parent / "flowers")
-    (broken / "labels.txt").unlink()
+    (broken / missing).unlink()
     done = tlk("evaluate", run.parent / "flower")
     assert done.code == 1 and "There is no run at" in done.err and "Did you mean" not in done.err
 
