@@ -10,6 +10,8 @@ TlkError                the root: `cli` prints its text and exits with 1
 │   └── NameTaken       a run of that name exists or is being written (in runs/lock.py)
 └── MissingExtra        an optional package that the user has not installed
 
+Terminated, a KeyboardInterrupt, is no error: SIGTERM asked the process to end.
+
 A message says what was expected, what was found and what to do next, in a few lines.
 """
 

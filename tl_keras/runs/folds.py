@@ -59,7 +59,9 @@ def claimed_folds(
         with ExitStack() as stack:
             try:
                 stack.enter_context(locked(runs_dir / f"{base}-of-{folds}"))
-                found = [_fold(runs_dir / run, of, source) for run, of in zip(names, configs, strict=True)]
+                found = [
+                    _fold(runs_dir / run, config, source) for run, config in zip(names, configs, strict=True)
+                ]
                 _require_free(found, overwrite=overwrite)
             except NameTaken:
                 if name:

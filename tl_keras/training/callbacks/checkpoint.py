@@ -68,8 +68,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._state = state
         self._restoring = state is not None
         self._epoch = 0
-        self._interrupted = False
-        self._stop: type[KeyboardInterrupt] = KeyboardInterrupt
+        self._stop: type[KeyboardInterrupt] | None = None
         self._handlers: dict[int, Any] = {}
         self._started = time.monotonic()
         self._saved = -1.0
@@ -142,15 +141,16 @@ class Checkpoint(keras.callbacks.Callback):
             self._save(batch + 1)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        if self._interrupted:
+        if self._stop:
             raise self._stop
 
     def _is_due(self, seconds: float) -> bool:
         """Return whether to save: all workers after the same batch, since all give what they have to sums."""
-        due = self._interrupted or self._saved < 0 or time.monotonic() - self._saved >= seconds
+        due = self._stop is not None or self._saved < 0 or time.monotonic() - self._saved >= seconds
         if not any_of_workers(due):
             return False
-        self._interrupted = any_of_workers(self._interrupted)
+        if any_of_workers(self._stop is not None):
+            self._stop = self._stop or KeyboardInterrupt
         return True
 
     def _save(self, batch: int) -> None:
@@ -171,7 +171,7 @@ class Checkpoint(keras.callbacks.Callback):
         if is_chief():
             save(self._folder, state)
         self._saved = time.monotonic()
-        if self._interrupted:
+        if self._stop:
             raise self._stop
 
     def _require_same(self, state: TrainingState, model: Any) -> None:
@@ -208,10 +208,10 @@ class Checkpoint(keras.callbacks.Callback):
             return
 
         def note(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+            again = self._stop is not None
             self._stop = Terminated if number == signal.SIGTERM else KeyboardInterrupt
-            if self._interrupted:
+            if again:
                 raise self._stop
-            self._interrupted = True
 
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
