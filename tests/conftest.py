@@ -102,16 +102,14 @@ def alive(photos, once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(alive):
+def tiny():
     """Settings of a run that takes seconds: a small network, two epochs."""
     from tl_keras.config.loading import load_config
 
     return load_config(
         overrides={
             "data.image_size": 32,
-            "model.backbone": "MobileNet",
-            "model.options": {"alpha": 0.25},
-            "model.weights": str(alive),
+            "model.backbone": "Tiny",
             "head.dropout": 0.2,
             "train.epochs": 2,
             "train.batch_size": 16,

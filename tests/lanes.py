@@ -15,6 +15,7 @@ PROCESSES = {"tlk_process", "run_python", "start_workers"}
 """What starts a process that does."""
 
 
+@cache
 def needs_tensorflow(file: Path) -> bool:
     """Return whether a test file, or what it imports, imports TensorFlow or asks for what does."""
     tree = _tree(file)

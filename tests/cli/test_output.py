@@ -11,6 +11,7 @@ import tl_keras
 from tl_keras.cli.output.export import print_export
 from tl_keras.cli.output.listings import print_runs
 from tl_keras.cli.output.predictions import print_predictions
+from tl_keras.cli.output.training import print_finetune, print_fit
 
 
 def exported(same: float, quantize: str) -> tl_keras.ExportResult:
@@ -40,6 +41,36 @@ def test_a_prediction_as_json_is_one_line(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert json.loads(first)["classes"][0] == {"label": "rose", "score": 0.75}
     assert json.loads(second) == {"path": "b", "error": "no"}
+
+
+def evaluated(right: int, images: int) -> tl_keras.EvaluationRecord:
+    from tl_keras.evaluation.metrics import wilson_interval
+
+    mean = tl_keras.ClassScore("macro", 1, 1, 1, images)
+    interval = wilson_interval(right, images)
+    found = tl_keras.Evaluation(images, 0.1, right / images, interval, None, (), mean, mean, None)
+    return tl_keras.EvaluationRecord("photos", "test", False, 0, "Tiny", "1-head", found)
+
+
+@pytest.mark.parametrize(("right", "images", "few"), [(2, 4, True), (18, 20, True), (190, 200, False)])
+def test_a_fit_tested_on_few_images_says_what_to_do(capsys, right, images, few):
+    phase = tl_keras.PhaseResult(1, 1, 0.1, 0.9, 1.0)
+    print_fit(tl_keras.FitResult(Path("a b"), evaluated(right, images), phase), as_json=False)
+    out, err = capsys.readouterr()
+    assert "next: tlk unfreeze-and-finetune 'a b'" in out
+    assert ("--cross-validate 5" in err) is few
+
+
+@pytest.mark.parametrize(
+    ("kept", "following"), [(True, "tlk export runs/a --format tflite"), (False, "a lower --learning-rate")]
+)
+def test_a_fine_tuning_says_what_comes_next(capsys, kept, following):
+    before, after = evaluated(180, 200), evaluated(190, 200)
+    phase = tl_keras.PhaseResult(1, 1, 0.1, 0.9, 1.0)
+    records = (before.evaluation, after.evaluation, before, after, phase)
+    print_finetune(tl_keras.FinetuneResult(Path("runs/a"), kept, *records), as_json=False)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("next: tlk ") and following in last
 
 
 def test_a_run_that_cannot_be_resumed_says_why(capsys):

@@ -10,6 +10,7 @@ import pytest
 from tests.commands.look import rows_of
 from tests.images import class_folders
 from tl_keras import load_config
+from tl_keras.cli.options import Asked
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_a_typo_in_a_stage_is_named_with_what_is_known_there(tlk, photos, tmp_pa
     assert done.code in (1, 2)
     assert "This should not happen" not in done.err, done.err
     assert f"{path}: no such setting." in done.err
-    assert "Known here: epochs, unfreeze." in done.err
+    assert "Known here: epochs, unfreeze; all: docs/settings.md." in done.err
 
 
 def test_a_typo_in_a_stage_of_a_file_is_named(tlk, photos, tmp_path):
@@ -45,11 +46,9 @@ def options_of(run: Path) -> dict[str, object]:
     return dict(load_config(run / "config.yaml").model.options)
 
 
-def test_numbers_with_an_exponent_are_numbers_inside_of_a_value(tlk, photos, tmp_path):
-    done = tlk("fit", photos, *NETWORK, "--set", "model.options={alpha: 25e-2}", "--name", "run",
-               "--runs-dir", tmp_path)  # fmt: skip
-    assert done.code == 0, done.err
-    assert options_of(tmp_path / "run") == {"alpha": 0.25}
+def test_numbers_with_an_exponent_are_numbers_inside_of_a_value():
+    asked = Asked(assignments=("model.options={alpha: 25e-2}",))
+    assert asked.config().model.options == {"alpha": 0.25}
 
 
 def test_numbers_with_an_exponent_are_numbers_in_a_file(tlk, photos, tmp_path):
@@ -71,11 +70,10 @@ def test_names_that_look_like_numbers_stay_names(tmp_path):
 def test_a_name_that_yaml_takes_for_a_number_is_to_be_quoted(tlk, tiny_options, tmp_path, monkeypatch):
     class_folders(tmp_path / "1e3", classes=2, per_class=8)
     monkeypatch.chdir(tmp_path)
-    where = (*tiny_options, "--runs-dir", "runs")
-    refused = tlk("fit", "--set", "data.source=1e3", *where)
+    refused = tlk("fit", "--set", "data.source=1e3", *tiny_options, "--runs-dir", "runs")
     assert refused.code == 1 and "quote a name" in refused.err
-    assert tlk("fit", "--set", "data.source='1e3'", *where).code == 0
-    assert tlk("fit", "1e3", *where).code == 0
+    for named in (("--set", "data.source='1e3'"), ("1e3",)):
+        assert "1e3: 16 images in 2 classes" in tlk("inspect", *named).out
 
 
 @pytest.mark.parametrize("how", ["--set", "a file", "an argument"])
@@ -89,9 +87,11 @@ def test_a_folder_may_be_called_like_a_number(tlk, tiny_options, tmp_path, monke
         "a file": ("--config", "settings.yaml"),
         "an argument": (name,),
     }[how]
-    done = tlk("fit", *given, *tiny_options, "--name", "run", "--runs-dir", "runs")
-    assert done.code == 0, done.err
-    assert load_config(tmp_path / "runs" / "run" / "config.yaml").data.source == str(tmp_path / name)
+    assert f"{name}: 16 images in 2 classes" in tlk("inspect", *given).out
+    if how == "an argument":
+        done = tlk("fit", *given, *tiny_options, "--name", "run", "--runs-dir", "runs")
+        assert done.code == 0, done.err
+        assert load_config(tmp_path / "runs" / "run" / "config.yaml").data.source == str(tmp_path / name)
 
 
 @pytest.fixture

@@ -109,11 +109,11 @@ def test_names_that_were_made_up_get_a_number_and_overwriting_replaces(photos, t
         raise TrainingError("stopped")
 
     monkeypatch.setattr(workflow, "fit", stopped)
-    (tmp_path / "photos-mobilenet-2-of-2").mkdir()
+    (tmp_path / "photos-tiny-2-of-2").mkdir()
     for options in ({}, {"name": "cv", "overwrite": True}):
         with pytest.raises(TrainingError, match="In fold 1 of 2: stopped"):
             tl_keras.cross_validate(photos, tiny, folds=2, runs_dir=tmp_path, **options)
-    assert begun == [("photos-mobilenet-2-1-of-2", False), ("cv-1-of-2", True)]
+    assert begun == [("photos-tiny-2-1-of-2", False), ("cv-1-of-2", True)]
 
 
 @pytest.mark.parametrize(

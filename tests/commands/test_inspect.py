@@ -221,7 +221,7 @@ def test_fit_leaves_copies_out_and_keeps_near_ones_together(tlk, tiny_options, d
     for number in range(2, 8):
         one, other = manifest[f"red_{number:02d}.jpg"], manifest[f"near_{number:02d}.jpg"]
         assert one["split"] == other["split"] and one["group"] == other["group"] != ""
-    assert "12 of them in 6 groups" in done.err and "exact copies of others" in done.err
+    assert "12 of them are in 6 groups" in done.err and "exact copies of others" in done.err
 
 
 def test_leaked_images_and_the_accuracy_without_them(tlk, tiny_options, tmp_path):

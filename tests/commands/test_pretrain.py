@@ -323,12 +323,15 @@ def test_a_mismatch_with_the_source_names_both_sides(tlk, source, photos, tmp_pa
     assert done.code == 1 and both_sides in done.err
 
 
-def test_a_run_of_fit_is_no_source_but_its_model_can_be_one(tlk, finished, photos, tmp_path):
-    done = tlk("fit", photos, "--weights", finished, "--runs-dir", tmp_path)
-    assert done.code == 1 and "is no source model" in done.err
-    assert (
-        f"--weights {finished / 'model.keras'} --backbone MobileNet --backbone-option alpha=0.25" in done.err
+def test_a_run_of_fit_is_no_source_but_its_model_can_be_one(tlk, run, photos, tmp_path):
+    config = (run / "config.yaml").read_text()
+    config = config.replace("backbone: Tiny", "backbone: MobileNet").replace(
+        "options: {}", "options: {alpha: 1}"
     )
+    (run / "config.yaml").write_text(config)
+    done = tlk("fit", photos, "--weights", run, "--runs-dir", tmp_path)
+    assert done.code == 1 and "is no source model" in done.err
+    assert f"--weights {run / 'model.keras'} --backbone MobileNet --backbone-option alpha=1" in done.err
 
 
 def test_a_baseline_needs_something_to_compare_with(tlk, photos, tmp_path):

@@ -37,6 +37,6 @@ def test_a_worker_is_silent_only_while_it_is_one(tmp_path, tmp_path_factory):
     (chief_together, _, chief_alone), (other_together, _, other_alone) = (
         said.partition("ALONE\n") for _, _, said in ends
     )
-    assert "kept: the weights of epoch" in chief_together and other_together == ""
-    assert "kept: the weights of epoch" in chief_alone
-    assert "kept: the weights of epoch" in other_alone
+    assert "best epoch by val_" in chief_together and other_together == ""
+    assert "best epoch by val_" in chief_alone
+    assert "best epoch by val_" in other_alone

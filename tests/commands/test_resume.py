@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 
 from tests.commands.tlk import heed_interrupts
+from tl_keras.errors import Terminated
+from tl_keras.runs.folder import RunFolder
+from tl_keras.runs.resumable import resumable_phase, resumable_run
 
 OFTEN = "runtime.checkpoint_minutes=1e-9"
 FIT = ("--set", "features=off", "--set", "train.ema=0.9", "--set", "train.schedule.kind=plateau")
@@ -155,6 +158,16 @@ def test_a_decided_phase_is_finished_before_another_begins(tlk, run, monkeypatch
     assert json.loads((run / "metrics.json").read_text())["phase"] == "3-finetune"
 
 
+def test_stopped_before_there_is_anything_to_resume(run, tiny, tmp_path):
+    phase = resumable_phase(RunFolder(run), "2-finetune", tiny, overwrite=False)
+    with pytest.raises(Terminated, match=f"{run} is as it was. The same command starts again"), phase:
+        raise Terminated
+    started = resumable_run(tmp_path / "new", "a", tiny, "frozen", exact=True, overwrite=False)
+    with pytest.raises(KeyboardInterrupt, match=r"nothing was left\. The same command starts again"), started:
+        raise KeyboardInterrupt
+    assert not (run / ".unfinished").exists() and not (tmp_path / "new" / ".unfinished").exists()
+
+
 def test_nothing_to_go_on_with(tlk, finished, tmp_path):
     done = tlk("resume", finished)
     assert done.code == 0 and done.out == f"{finished} is finished.\n"
@@ -197,7 +210,7 @@ def test_a_stage_starts_from_the_best_weights_so_far(tlk, run):
     common = ("--learning-rate", "0.001", "--set", "finetune.optimizer=sgd")
     common += ("--set", "finetune.schedule.kind=constant")
     assert tlk("unfreeze-and-finetune", alone, "--set", f"finetune.stages=[{first}]", *common).code == 0
-    harm = ("--set", "finetune.layer_lr={conv_13: 100, head: 1e-3}")
+    harm = ("--set", "finetune.layer_lr={block3: 100, head: 1e-3}")
     both = f"finetune.stages=[{first}, {{epochs: 1, unfreeze: 'blocks:1'}}]"
     tlk("unfreeze-and-finetune", run, "--set", both, *common, *harm)
     ends = [run_ / "phases" / "2-finetune" / "model.keras" for run_ in (alone, run)]

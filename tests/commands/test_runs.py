@@ -17,7 +17,7 @@ def test_newest_first_with_what_counts(tlk, run):
     done = tlk("runs", "--runs-dir", run.parent, "--json")
     found = json.loads(done.out)
     assert [item["name"] for item in found] == ["newer", "finished"]
-    assert found[0]["backbone"] == "MobileNet" and found[0]["phase"] == "1-head"
+    assert found[0]["backbone"] == "Tiny" and found[0]["phase"] == "1-head"
     assert 0 <= found[0]["accuracy"] <= 1 and found[0]["split"] == "test"
     assert "photos" in tlk("runs", "--runs-dir", run.parent).out
 
@@ -64,7 +64,7 @@ def test_what_was_stopped_is_listed_with_the_command_that_resumes_it(tlk, tmp_pa
     (found,) = json.loads(done.out)
     resume = f"tlk resume '{tmp_path / 'my run'}'"
     assert (found["name"], found["phase"], found["resume"]) == ("my run", "unfinished", resume)
-    assert found["accuracy"] is None and found["backbone"] == "MobileNet" and found["made"][:2] == "20"
+    assert found["accuracy"] is None and found["backbone"] == "Tiny" and found["made"][:2] == "20"
     assert [run.finished for run in tl_keras.runs(tmp_path)] == [False]
     table = tlk("runs", "--runs-dir", tmp_path)
     assert "unfinished" in table.out and f"my run is unfinished; resume it with: {resume}" in table.err

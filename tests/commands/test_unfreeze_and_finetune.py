@@ -35,24 +35,24 @@ def keep_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_the_unfrozen_kernels_and_the_head_move(tlk, run, monkeypatch):
     keep_whatever_comes(monkeypatch)
     before = layers_of(run)
-    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:conv_12", "--learning-rate", "0.01")
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:block3", "--learning-rate", "0.01")
     assert done.code == 0, done.err
-    assert "conv_12 to conv_13" in done.err
+    assert "trains   block3" in done.err
     moved = changed(before, layers_of(run))
-    assert moved == {"conv_dw_12", "conv_pw_12", "conv_dw_13", "conv_pw_13", "probabilities"}
+    assert moved == {"block3_conv1", "block3_conv2", "probabilities"}
 
 
 def test_batchnorm_affine_moves_gamma_and_beta_only(tlk, run, monkeypatch):
     keep_whatever_comes(monkeypatch)
     before = layers_of(run)
-    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:conv_13", "--batchnorm", "affine",
+    done = tlk("unfreeze-and-finetune", run, "--unfreeze", "from:block3", "--batchnorm", "affine",
                "--learning-rate", "0.01")  # fmt: skip
     assert done.code == 0, done.err
     after = layers_of(run)
-    gamma, beta, mean, variance = zip(before["conv_pw_13_bn"], after["conv_pw_13_bn"], strict=True)
+    gamma, beta, mean, variance = zip(before["block3_conv2_bn"], after["block3_conv2_bn"], strict=True)
     assert (gamma[0] != gamma[1]).any() and (beta[0] != beta[1]).any()
     assert (mean[0] == mean[1]).all() and (variance[0] == variance[1]).all()
-    assert "conv_pw_12_bn" not in changed(before, after)
+    assert "block2_conv2_bn" not in changed(before, after)
 
 
 def test_a_phase_that_does_not_help_changes_nothing_but_is_kept_on_record(tlk, photos, tmp_path):
@@ -111,7 +111,7 @@ def test_adapting_says_what_it_did_on_val_and_changes_only_statistics_below(tlk,
     before = layers_of(run)
     done = tlk("unfreeze-and-finetune", run, "--batchnorm", "adapt", "--unfreeze", "none")
     assert done.code == 0, done.err
-    assert "BatchNorm as it is: val accuracy" in done.err and "statistics of 27 BatchNorm layers" in done.err
+    assert "BatchNorm as it is: val accuracy" in done.err and "statistics of 6 BatchNorm layers" in done.err
     assert "with the statistics of the training images: val accuracy" in done.err
     moved = changed(before, layers_of(run))
     assert moved == {name for name in before if name.endswith("_bn")} | {"probabilities"}
@@ -125,7 +125,7 @@ def test_what_fit_decided_cannot_be_changed(tlk, run):
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        ("from:conv_99", "no block or layer 'conv_99'"),
+        ("from:block9", "no block or layer 'block9'"),
         ("half", "Expected `all`"),
         ("last:2", "at most 1"),
     ],

@@ -104,6 +104,7 @@ def test_workers_need_tf_config_and_one_is_none(monkeypatch):
     assert found is not None and found.rank == 1
 
 
+@pytest.mark.slow
 def test_mixed_precision_computes_low_and_answers_in_float32(photos, tmp_path):
     code = """
         import sys

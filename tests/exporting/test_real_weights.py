@@ -23,9 +23,13 @@ DIGITS = SHARED / "datasets/sign_digits"
 WEIGHTS = SHARED / "keras_home/models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 INFO = ModelInfo(tuple("0123456789"), Geometry(SIDE, SIDE))
 
-pytestmark = pytest.mark.skipif(
-    not (DIGITS.is_dir() and WEIGHTS.is_file()), reason="needs ../shared: sign_digits, MobileNetV2 weights"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (DIGITS.is_dir() and WEIGHTS.is_file()),
+        reason="needs ../shared: sign_digits, MobileNetV2 weights",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

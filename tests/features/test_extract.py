@@ -183,6 +183,7 @@ def test_a_killed_process_leaves_whole_chunks_and_the_next_goes_on(examples, ali
     assert stored(tmp_path / "a") == whole and len(whole) == 70
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(examples, alive, tmp_path):
     both = [child(examples, alive, tmp_path) for _ in range(2)]
     assert [process.communicate()[0].split() for process in both] == [["ready", "70"]] * 2

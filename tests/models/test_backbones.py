@@ -50,7 +50,11 @@ def test_options_are_arguments_of_the_constructor(backbone: Backbone) -> None:
 Built = tuple[Backbone, keras.Model]
 
 
-@pytest.fixture(scope="module", params=BACKBONES.values(), ids=lambda backbone: backbone.name)
+QUICK = {"InceptionV3", "MobileNetV2", "ResNet50", "Tiny"}
+NETWORKS = [pytest.param(b, marks=[] if b.name in QUICK else pytest.mark.slow) for b in BACKBONES.values()]
+
+
+@pytest.fixture(scope="module", params=NETWORKS, ids=lambda backbone: backbone.name)
 def built(request: pytest.FixtureRequest) -> Iterator[Built]:
     """Every network at its smallest size; its weights are declared but never made, which saves a minute."""
     backbone: Backbone = request.param

@@ -93,7 +93,10 @@ def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> 
         classifier(**changes)
 
 
-@pytest.mark.parametrize("name", ["EfficientNetB0", "ConvNeXtTiny", "MobileNetV3Small"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("EfficientNetB0", "ConvNeXtTiny")]
+
+
+@pytest.mark.parametrize("name", ["MobileNetV3Small", *SLOW])
 def test_a_frozen_backbone_answers_the_same_in_training(name: str) -> None:
     base = backbone_of(enliven(classifier(backbone=name, options={}), pixels()))
     images = keras.random.uniform((2, 32, 32, 3), 0, 255, seed=0)
@@ -120,6 +123,7 @@ assert "tl_keras" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_a_saved_model_answers_the_same_where_this_package_is_not_installed(tmp_path: Path) -> None:
     names = ["VGG16", "MobileNetV2", "ConvNeXtTiny"]
     answers, files = {}, [tmp_path / f"{name}.keras" for name in names]

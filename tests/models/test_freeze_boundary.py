@@ -33,9 +33,9 @@ def images(count: int, size: int) -> np.ndarray:
         ("MobileNetV2", "from:block_13", 32, "block_12_add"),
         ("MobileNetV2", "from:block_13_project", 32, "block_13_depthwise_relu"),
         ("ResNet50", "from:conv5", 32, "conv4_block6_out"),
-        ("ResNet50", "from:conv5_block2_2_conv", 32, "conv5_block1_out"),
+        pytest.param("ResNet50", "from:conv5_block2_2_conv", 32, "conv5_block1_out", marks=pytest.mark.slow),
         ("InceptionV3", "from:mixed8", 75, "mixed7"),
-        ("DenseNet121", "from:conv5", 32, "pool4_pool"),
+        pytest.param("DenseNet121", "from:conv5", 32, "pool4_pool", marks=pytest.mark.slow),
         ("Tiny", "from:block3", 32, "block2_out"),
     ],
 )
@@ -79,8 +79,8 @@ def test_a_boundary_without_activations_below_is_found_in_front_of_batchnorm_tha
     ("backbone", "where", "size"),
     [
         ("MobileNetV2", "from:block_13", 32),
-        ("ResNet50", "from:conv5", 32),
-        ("InceptionV3", "from:mixed9", 75),
+        pytest.param("ResNet50", "from:conv5", 32, marks=pytest.mark.slow),
+        pytest.param("InceptionV3", "from:mixed9", 75, marks=pytest.mark.slow),
     ],
 )
 def test_training_above_the_boundary_gives_the_weights_of_training_the_whole(backbone, where, size):

@@ -53,7 +53,12 @@ def test_it_is_float32_under_mixed_precision(mode: Preprocessing) -> None:
         keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("name", ["MobileNetV2", "ResNet50", "DenseNet121", "EfficientNetB0", "ConvNeXtTiny"])
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("DenseNet121", "EfficientNetB0", "ConvNeXtTiny")
+]
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "ResNet50", *SLOW])
 def test_the_model_scales_pixels_once(name: str) -> None:
     backbone = find(name)
     model = ModelConfig(backbone=name, weights="none")

@@ -51,6 +51,7 @@ def test_the_recipe_in_configs_is_the_one_that_they_were_made_with():
     assert (recipe.runtime.seed, recipe.runtime.precision) == (stated["seed"], stated["precision"])
 
 
+@pytest.mark.slow
 def test_ten_images_of_each_digit_are_told_apart_far_better_than_by_random_features():
     examples = read_digits().examples
     pixels = np.stack([decode(example.path, Geometry(32, 32)) for example in examples])
@@ -66,6 +67,7 @@ def test_ten_images_of_each_digit_are_told_apart_far_better_than_by_random_featu
     assert right["pretrained"] > right["none"] + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CIFAR10.is_file(), reason="no CIFAR-10 in a folder `shared` beside the repository")
 def test_a_linear_model_on_its_features_gets_near_the_stated_accuracy():
     """The head is not shipped; its features hold what it needs, so that 1,000 images bring it back."""

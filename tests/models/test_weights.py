@@ -103,6 +103,7 @@ def test_a_missing_file_and_an_unknown_kind_are_refused(tmp_path: Path) -> None:
         base(str(tmp_path / "weights.pt"))
 
 
+@pytest.mark.slow
 def test_efficientnet_divides_by_the_deviation_that_imagenet_files_hold(tmp_path: Path) -> None:
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     images = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 import tensorflow as tf
@@ -42,7 +43,7 @@ def probabilities(
 
     A plain `tf.function`: `Model.predict` costs about 40 % of the throughput in small steps.
     """
-    forward = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
+    forward = _forward(model, batches.element_spec[0])
     outputs, targets = [], []
     for rows, target in batches:
         outputs.append(forward(rows).numpy())
@@ -50,3 +51,15 @@ def probabilities(
         if on_progress:
             on_progress(len(target))
     return np.concatenate(outputs), np.concatenate(targets)
+
+
+_FUNCTIONS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""Model -> the `tf.function` of it: to trace it takes longer than to evaluate it on some hundred images."""
+
+
+def _forward(model: Any, rows: tf.TensorSpec) -> Any:
+    """Return a model in inference mode as a function of such rows, which is traced once."""
+    if model not in _FUNCTIONS:
+        this = ref(model)  # a function that held its model would keep the entry for ever
+        _FUNCTIONS[model] = tf.function(lambda rows: this()(rows, training=False))
+    return _FUNCTIONS[model].get_concrete_function(rows)

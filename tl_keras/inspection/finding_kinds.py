@@ -64,7 +64,8 @@ ANIMATED = FindingKind(
 )  # fmt: skip
 FAR_TOO_SMALL = FindingKind(
     "far_too_small", "warning", "images far smaller than the model's input",
-    "Scaled up more than four times: take a smaller --image-size, or larger images.", _AS_IS,
+    "Scaled up more than four times for the --backbone and --image-size of this inspection: name those that "
+    "you will train with, or take larger images.", _AS_IS,
 )  # fmt: skip
 EXTREME_ASPECT = FindingKind(
     "extreme_aspect", "warning", "images with an extreme aspect ratio",

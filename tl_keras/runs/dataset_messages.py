@@ -63,7 +63,10 @@ def say_counts(examples: Sequence[Example], classes: int) -> None:
     say(f"{len(used)} images in {classes} classes: {parts}")
     groups = Counter(example.group for example in used if example.group)
     if groups:
-        say(f"{groups.total()} of them in {counted(len(groups), 'group')} of near-duplicates or by name")
+        say(
+            f"{groups.total()} of them are in {counted(len(groups), 'group')} of images that belong together "
+            "(near-duplicates, or alike by name); a group is never split"
+        )
     copies = leaked(used)
     if copies:
         warn(

@@ -129,11 +129,11 @@ def _resumable(
             remove(aside)  # the same settings would lead there again
         _restore(aside, discarded)
         _tidy(aside.parent)
-        if has_checkpoints(aside):
-            resume = f"resume with: {_how_to_resume(named, destination)}"
-            if isinstance(error, KeyboardInterrupt):
-                raise type(error)(f"Interrupted; {resume}") from error
-            warn(f"what was done is kept; {resume}")
+        resume = _how_to_resume(named, destination) if has_checkpoints(aside) else None
+        if isinstance(error, KeyboardInterrupt):
+            raise type(error)(_interrupted(named, resume)) from error
+        if resume:
+            warn(f"what was done is kept; resume with: {resume}")
         raise
     remove(discarded)
     replace(aside, destination)
@@ -179,6 +179,13 @@ def _unequal(there: Config, asked_for: Config, ignored: tuple[str, ...]) -> list
         for path in sorted({*theirs, *ours})
         if theirs.get(path) != ours.get(path) and not path.startswith(ignored)
     ]
+
+
+def _interrupted(named: Path, resume: str | None) -> str:
+    if resume:
+        return f"Interrupted; resume with: {resume}"
+    left = f"{named} is as it was" if named.exists() else "nothing was left"
+    return f"Interrupted before there was anything to resume; {left}. The same command starts again."
 
 
 def _how_to_resume(named: Path, destination: Path) -> str:

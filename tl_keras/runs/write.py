@@ -29,11 +29,12 @@ def write_run(run: Run, classifier: Any, model: Any, reported: Loader) -> Evalua
         reported: The reported split, as images or as features.
     """
     folder = run.folder
-    save_classifier(classifier, run.info, folder.phases_dir / run.info.phase / "model.keras")
+    trained = folder.phases_dir / run.info.phase / "model.keras"
+    save_classifier(classifier, run.info, trained)
     with reported:
         record, outputs = measure_model(run, model, reported, run.dataset.reported_split)
         write_evaluation(run, folder.path, record, reported, outputs)
-    save_classifier(classifier, run.info, folder.model_file)
+    _copy(trained, folder.model_file)
     write_text(folder.config_file, run.config.to_yaml())
     write_text(folder.labels_file, labels_text(run.info))
     write_text(folder.manifest_file, manifest.to_csv(run.dataset.examples))
@@ -48,7 +49,11 @@ def install_phase(run: RunFolder, phase_folder: Path, config: Config) -> None:
     if not is_chief():
         return
     for destination in (run.model_file, run.metrics_file, run.predictions_file):
-        with atomic_write(destination) as aside:
-            shutil.copyfile(phase_folder / destination.name, aside)
+        _copy(phase_folder / destination.name, destination)
     kept = run.config().model_copy(update={"finetune": config.finetune})
     write_text(run.config_file, kept.to_yaml())
+
+
+def _copy(file: Path, destination: Path) -> None:
+    with atomic_write(destination) as aside:
+        shutil.copyfile(file, aside)

@@ -205,8 +205,7 @@ class Trainer:
             failure=failure,
         )
         say(
-            f"kept: the weights of epoch {result.best_epoch} of {result.epochs}, the best by "
-            f"{self._spec.phase.monitor} "
+            f"best epoch by {self._spec.phase.monitor}: {result.best_epoch} of {result.epochs} "
             f"(val accuracy {result.val_accuracy:.4f}, val loss {result.val_loss:.4f})"
         )
         write_text(self._folder / "summary.json", json.dumps(asdict(result), indent=2) + "\n")

@@ -133,10 +133,7 @@ def _telling_which(fold: int, folds: int, done: list[tuple[Path, EvaluationRecor
     try:
         yield
     except KeyboardInterrupt as error:
-        resume = (
-            "; resume with the same command." if done or str(error) else "; nothing half-written was left."
-        )
-        raise type(error)(f"Interrupted in {which}{resume}{stay}") from error
+        raise type(error)(f"Interrupted in {which}; resume with the same command.{stay}") from error
     except TlkError as error:
         # The kind of error stays what it is.
         error.args = (f"In {which}: {error}{stay}",)

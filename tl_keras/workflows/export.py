@@ -89,7 +89,7 @@ def export(
     opened, classifier = open_run(run)
     classifier = as_float32(classifier)
     destination = destination or opened.folder.exports_dir / file_name(format, quantize)
-    say(f"exporting to {destination}")
+    say(f"exporting to {destination}{', which is replaced' if destination.exists() else ''}")
     with opened.image_loader("val") as val, _alone(destination, opened), published(destination) as aside:
         started = time.monotonic()
         _convert(opened, classifier, format, quantize, aside)

@@ -142,6 +142,12 @@ def test_images_without_class_folders(tmp_path: Path) -> None:
     assert "found 40 images directly in it" in refused(tmp_path)
 
 
+def test_one_class_of_several_proposes_the_folder_of_all(tmp_path: Path) -> None:
+    photos = class_folders(tmp_path / "photos", classes=3)
+    message = refused(photos / "red")
+    assert f"one of the classes 'blue', 'green', 'red', name the folder of all: {photos}" in message
+
+
 def test_an_empty_folder(tmp_path: Path) -> None:
     assert "found neither folders nor images" in refused(tmp_path)
 
@@ -191,5 +197,5 @@ def test_multilabel_needs_a_manifest(tmp_path: Path) -> None:
 
 
 def test_no_source() -> None:
-    with pytest.raises(ConfigError, match="tlk fit FOLDER"):
+    with pytest.raises(ConfigError, match="Name a folder of class folders"):
         read_source(DataConfig())

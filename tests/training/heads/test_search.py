@@ -42,6 +42,13 @@ def blobs(count: int = 120, width: int = 6, spread: float = 1.0, seed: int = 0) 
     return Made(features, [f"class {label}" for label in labels])
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """Let a search end after few steps, for tests that do not ask how good what it finds is."""
+    monkeypatch.setattr("tl_keras.training.heads.search.SEARCH_EPOCHS", 2)
+    monkeypatch.setattr("tl_keras.training.heads.search.HIDDEN_EPOCHS", 2)
+
+
 def settings(**overrides):
     return load_config(overrides={path.replace("__", "."): value for path, value in overrides.items()})
 
@@ -73,6 +80,7 @@ def test_held_out_rows_are_not_learnt_from():
     assert search is not None and all(0.2 < trial.accuracy < 0.47 for trial in search.trials)
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_same_seed_finds_the_same():
     assert search_head(blobs(), settings()) == search_head(blobs(), settings())
     assert search_head(blobs(), settings()) != search_head(blobs(), settings(runtime__seed=1))
@@ -111,6 +119,7 @@ def test_a_class_of_one_image_does_not_stop_it():
     assert search_head(Made(data.load(np.arange(30)), ["rare", *labels[1:]]), settings()) is not None
 
 
+@pytest.mark.usefixtures("brief")
 def test_of_many_rows_a_sample_is_taken_and_a_fifth_held_out():
     search = search_head(blobs(12_000, width=3), settings())
     assert search is not None and (search.rows, search.folds) == (10_000, 1)
@@ -154,6 +163,7 @@ def test_copies_are_not_learnt_from_and_asked_for():
     assert all(trial.accuracy < 0.7 for trial in search.trials), "noise cannot be told apart"
 
 
+@pytest.mark.usefixtures("brief")
 def test_more_classes_than_held_out_rows_do_not_stop_it():
     rng = np.random.default_rng(0)
     labels = [f"class {n}" for n in np.repeat(np.arange(1300), 4)]

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tl_keras.cli.output.common import print_json
-from tl_keras.core.console import progress, table, warn
+from tl_keras.core.console import fail, progress, table
 from tl_keras.core.wording import counted
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ TABLE_ROWS = 500
 def print_predictions(predictions: Iterable[Prediction], form: str) -> int:
     """Print the answers as `table`, `json` or `csv`; return how many images had none."""
     printers = {"table": _predictions_table, "json": _predictions_json, "csv": _predictions_csv}
-    failed = 0
+    unread = 0
 
     def watched(advance: Callable[[int], None]) -> Iterable[Prediction]:
-        nonlocal failed
+        nonlocal unread
         for prediction in predictions:
-            failed += bool(prediction.error)
+            unread += bool(prediction.error)
             advance(1)
             yield prediction
 
     on_one_terminal = form != "table" and sys.stdout.isatty()  # a bar would be torn apart by the answers
     with nullcontext(_silent) if on_one_terminal else progress("predicting", None) as advance:
         printers[form](watched(advance))
-    if failed:
-        warn(f"{counted(failed, 'image')} could not be read.")
-    return failed
+    if unread:
+        fail(f"{counted(unread, 'image')} could not be read; each has its reason in its row.")
+    return unread
 
 
 def _silent(_done: int) -> None:

@@ -7,21 +7,35 @@ from typing import TYPE_CHECKING
 
 import tl_keras
 from tl_keras.cli.output.common import print_json, quoted
-from tl_keras.core.console import result
+from tl_keras.core.console import result, warn
+from tl_keras.core.wording import counted
 
 if TYPE_CHECKING:
-    from tl_keras import FinetuneResult, FitResult, PretrainResult
+    from tl_keras import EvaluationRecord, FinetuneResult, FitResult, PretrainResult
+
+WIDE = 0.2
+"""Of a confidence interval of an accuracy: with 10 points to either side, it says little."""
 
 
 def print_fit(done: FitResult, *, as_json: bool) -> None:
     if as_json:
         return print_json(done.to_dict())
     result(done.report.headline())
+    _note_few_images(done.report)
     if done.report.transfer:
         result(done.report.transfer.describe())
     result(f"run: {done.run}")
     result(f"next: tlk unfreeze-and-finetune {quoted(done.run)}")
     return None
+
+
+def _note_few_images(report: EvaluationRecord) -> None:
+    low, high = report.evaluation.interval
+    if high - low > WIDE:
+        warn(
+            f"{counted(report.evaluation.images, 'image')} cannot tell the accuracy more closely than that. "
+            "More images can, and so can --cross-validate 5, which tests on each of them once."
+        )
 
 
 def print_pretrain(done: PretrainResult, *, as_json: bool) -> None:
@@ -53,7 +67,17 @@ def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
         )
         result(done.before.headline())
     result(f"run: {done.run}")
+    result(f"next: {_after_finetuning(done)}")
     return None
+
+
+def _after_finetuning(done: FinetuneResult) -> str:
+    if done.kept:
+        return f"tlk export {quoted(done.run)} --format tflite"
+    return (
+        f"tlk unfreeze-and-finetune {quoted(done.run)} with a lower --learning-rate or less in --unfreeze, "
+        "or ship the run as it is"
+    )
 
 
 def print_resumed(

@@ -183,8 +183,21 @@ def _ignored(names: Counter[str], noun: str) -> str:
 
 def _no_class_folders(root: Path, images: int) -> str:
     found = f"{counted(images, 'image')} directly in it" if images else "neither folders nor images"
+    expected = f"Expected one folder per class in {root}; found {found}.\n"
+    beside = [folder.name for folder in _folders_beside(root) if entries_of(folder).images]
+    if images and len(beside) > 1:
+        return (
+            f"{expected}If it is one of the classes {listed(beside)}, name the folder of all: {root.parent}"
+        )
     return (
-        f"Expected one folder per class in {root}; found {found}.\n"
-        f"Put each class's images into a folder of its own, e.g. {root.name}/cats and {root.name}/dogs, "
-        "or list path,label in a .csv file: tlk fit labels.csv"
+        f"{expected}Put each class's images into a folder of its own, e.g. {root.name}/cats and "
+        f"{root.name}/dogs, or list path,label in a .csv file and name that."
     )
+
+
+def _folders_beside(folder: Path) -> list[Path]:
+    """Return the folders in the same folder, itself included; none where that cannot be read."""
+    try:
+        return entries_of(folder.absolute().parent).folders
+    except (DataError, OSError):
+        return []

@@ -44,7 +44,7 @@ def read_source(config: DataConfig, *, for_training: bool = True) -> ImageSource
     name = config.source
     if not name:
         raise ConfigError(
-            "No images given. Name them: tlk fit FOLDER (or a .csv manifest, tfds:NAME, digits)."
+            "No images given. Name a folder of class folders, a .csv manifest, tfds:NAME or digits."
         )
     source = _with_settings(_listed(name, config), name, config)
     if for_training:
@@ -92,7 +92,7 @@ def _listed(name: str, config: DataConfig) -> ImageSource:
         return read_table(existing(path), config.task)
     if config.task == "multilabel":
         raise ConfigError(
-            "data.task: multilabel needs a manifest: tlk fit labels.csv with columns path,label and labels "
+            "data.task: multilabel needs a manifest, such as labels.csv with columns path,label and labels "
             f"joined by `|`; found {name}."
         )
     if name.startswith(TFDS_PREFIX):
@@ -149,5 +149,6 @@ def existing(path: Path) -> Path:
         siblings = []
     raise DataError(
         f"Not found: {path}.{did_you_mean(path.name, siblings)}\n"
-        "Expected a folder with one folder of images per class: tlk fit photos/"
+        "Expected a folder with one folder of images per class, such as photos/ with photos/cats and "
+        "photos/dogs."
     )
