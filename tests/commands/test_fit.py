@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.commands.tlk import ROOT, tlk_process
+from tests.commands.tlk import ROOT
 from tests.images import class_folders, encoded, exif, noisy_image
 from tl_keras.config.loading import load_config
 
@@ -97,6 +97,7 @@ def test_names_that_are_no_folder_names(tlk, tiny_options, photos, tmp_path, nam
     assert done.code == 1 and "cannot be a run's name" in done.err and not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_explained_and_what_was_trained_can_go_on(tlk, photos, tiny_options, tmp_path):
     # A limit on the size of files is the nearest to a full disk that needs no privileges.
     code = (
@@ -284,12 +285,12 @@ def test_a_read_only_place_is_explained(tlk, photos, tiny_options):
     assert done.code == 1 and "Cannot write into /proc" in done.err and "Traceback" not in done.err
 
 
-def test_a_tensorflow_dataset_on_disk(tiny_options, tmp_path):
+def test_a_tensorflow_dataset_on_disk(tlk, tiny_options, tmp_path):
     from tests.data.tiny_datasets import TlkTiny
 
     TlkTiny(data_dir=str(tmp_path / "tfds")).download_and_prepare()
-    done = tlk_process("fit", "tfds:tlk_tiny", "--data-dir", tmp_path / "tfds", *tiny_options,
-                       "--runs-dir", tmp_path / "runs", "--json")  # fmt: skip
+    done = tlk("fit", "tfds:tlk_tiny", "--data-dir", tmp_path / "tfds", *tiny_options,
+               "--runs-dir", tmp_path / "runs", "--json")  # fmt: skip
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["split"] == "test" and found["evaluation"]["images"] == 3

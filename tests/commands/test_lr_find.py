@@ -25,7 +25,7 @@ def contents(run: Path) -> dict[str, str]:
 
 def test_a_learnable_set_has_a_suggestion_and_a_command_that_works(tlk, run):
     before = contents(run)
-    found = tlk("lr-find", run, "--unfreeze", "from:block3", "--from", "1e-5", "--to", "1e5")
+    found = tlk("lr-find", run, "--unfreeze", "from:block3", "--from", "1e-5", "--to", "1e5", "--steps", "50")
     assert found.code == 0, found.err
     assert contents(run) == before
     assert "suggested learning rate" in found.out and "*" in found.out

@@ -81,6 +81,7 @@ def test_its_stored_features_are_listed(tlk, old):
     assert [(store["rows"], store["runs"]) for store in stores] == [(18, [str(old / "runs" / "flowers")])]
 
 
+@pytest.mark.slow
 def test_what_was_stopped_is_trained_to_its_end(tlk, old):
     stopped = old / "runs" / "stopped"
     begun = rows_of(old / "runs" / ".unfinished" / "stopped" / "phases" / "1-head" / "history.csv")

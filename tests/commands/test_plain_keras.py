@@ -20,7 +20,7 @@ from tests.images import CLASS_COLORS, noisy_image
 from tl_keras.config.loading import load_config
 
 HARDLY_TRAINED = {"train.epochs": 1, "train.learning_rate": 1e-5}
-HELPFUL = {"finetune.epochs": 4, "finetune.learning_rate": 1e-3}
+HELPFUL = {"finetune.epochs": 2, "finetune.learning_rate": 1e-3}
 HARMFUL = {"finetune.epochs": 1, "finetune.learning_rate": 3}
 ALL, TOP = {"finetune.unfreeze": "all"}, {"finetune.unfreeze": "blocks:1"}
 MADE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, bool | None]] = {

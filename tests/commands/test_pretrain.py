@@ -389,6 +389,7 @@ def test_a_source_model_is_a_run_like_any_other(tlk, source):
     assert json.loads(listed.out)[0]["phase"] == "1-pretrain"
 
 
+@pytest.mark.slow
 def test_a_baseline_is_told_on_the_screen_and_in_metrics(tlk, source, photos, tmp_path):
     """Which of the two wins depends on the machine's speed; verdicts are tested with `transfer_gain`."""
     options_ = ("--baseline", "scratch", "--epochs", 2, "--runs-dir", tmp_path, "--name", "b")

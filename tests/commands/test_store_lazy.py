@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.commands.look import chunks
@@ -14,17 +16,22 @@ NETWORK = ("--backbone", "Tiny", "--epochs", "1", "--set", "head.dropout=0.1")
 
 
 @pytest.fixture
-def two(tlk, cache, photos, tmp_path) -> tuple[Path, Path, Path, Path]:
+def two(once, tlk, cache, photos, monkeypatch) -> tuple[Path, Path, Path, Path]:
     """Two runs of one network on different photos: each has a file of the same store to itself."""
-    others = class_folders(tmp_path / "others", classes=2, per_class=20, seed=50_000)
-    runs, files = [], []
-    for name, data in (("mine", photos), ("other", others)):
-        assert tlk("fit", data, *NETWORK, "--name", name, "--runs-dir", tmp_path / "runs").code == 0
-        (new,) = [file for file in chunks(cache) if file not in files]
-        files.append(new)
-        runs.append(tmp_path / "runs" / name)
-    assert files[0].parent == files[1].parent
-    return *runs, *files
+
+    def fit(folder: Path) -> None:
+        monkeypatch.setenv("TLK_CACHE", str(folder / "cache"))
+        others = class_folders(folder / "others", classes=2, per_class=20, seed=50_000)
+        for name, data in (("mine", photos), ("other", others)):
+            assert tlk("fit", data, *NETWORK, "--name", name, "--runs-dir", folder).code == 0
+        monkeypatch.setenv("TLK_CACHE", str(cache.parent))
+
+    made = once("two", fit)
+    shutil.copytree(made / "cache", cache.parent)
+    files = chunks(cache)
+    rows = {len(np.load(file)): file for file in files}
+    assert len(files) == 2 and files[0].parent == files[1].parent
+    return made / "mine", made / "other", rows[60], rows[40]
 
 
 def damage(file: Path) -> bytes:

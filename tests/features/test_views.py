@@ -17,12 +17,13 @@ from tl_keras.features.extract import extract, extract_view
 from tl_keras.features.loader import FeatureLoader
 from tl_keras.features.views import View
 
-CHANGES = [
-    AugmentConfig(flip="horizontal", rotation=30, zoom=0.2, translation=0.1),
-    AugmentConfig(color_jitter=0.4),
-    AugmentConfig(random_resized_crop=0.3),
-    AugmentConfig(rand_augment=0.5),
-]
+CHANGES = {
+    "geometry": AugmentConfig(flip="horizontal", rotation=30, zoom=0.2, translation=0.1),
+    "colour": AugmentConfig(color_jitter=0.4),
+    "crop": AugmentConfig(random_resized_crop=0.3),
+    "rand_augment": AugmentConfig(rand_augment=0.5),
+}
+SLOW = "rand_augment"
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,11 @@ def checked(examples):
     return check(examples, GEOMETRY)
 
 
-@pytest.mark.parametrize("augment", CHANGES, ids=["geometry", "colour", "crop", "rand_augment"])
-def test_a_view_is_changed_reproducible_and_one_of_several(checked, augment):
+@pytest.mark.parametrize(
+    "name", [name if name != SLOW else pytest.param(name, marks=pytest.mark.slow) for name in CHANGES]
+)
+def test_a_view_is_changed_reproducible_and_one_of_several(checked, name):
+    augment = CHANGES[name]
     view = View(augment, 3, 1)
     first = [view.pixels(example, GEOMETRY) for example in checked[:6]]
     again = [View(augment, 3, 1).pixels(example, GEOMETRY) for example in checked[5::-1]][::-1]
@@ -45,7 +49,7 @@ def test_a_view_is_changed_reproducible_and_one_of_several(checked, augment):
 
 
 def test_the_place_of_a_file_does_not_count(checked, tmp_path):
-    view = View(CHANGES[0], 0, 1)
+    view = View(CHANGES["geometry"], 0, 1)
     moved = replace(checked[0], path=str(shutil.copy(checked[0].path, tmp_path / "b.jpg")))
     np.testing.assert_array_equal(view.pixels(checked[0], GEOMETRY), view.pixels(moved, GEOMETRY))
 
@@ -54,13 +58,13 @@ def test_a_file_whose_content_changed_meanwhile_is_named(checked, tmp_path):
     path = tmp_path / "swapped.jpg"
     shutil.copy(checked[1].path, path)
     with pytest.raises(DataError, match=r"swapped.jpg .*content has changed"):
-        View(CHANGES[0], 0, 1).pixels(replace(checked[0], path=str(path)), GEOMETRY)
+        View(CHANGES["geometry"], 0, 1).pixels(replace(checked[0], path=str(path)), GEOMETRY)
 
 
 def test_an_image_that_broke_meanwhile_is_named(checked, tmp_path):
     gone = replace(checked[0], path=str(tmp_path / "gone.jpg"))
     with pytest.raises(DataError, match=r"gone.jpg was readable when it was checked"):
-        View(CHANGES[0], 0, 1).pixels(gone, GEOMETRY)
+        View(CHANGES["geometry"], 0, 1).pixels(gone, GEOMETRY)
 
 
 def test_each_epoch_shows_every_image_in_one_view_and_all_come_in_turn(checked, extractor, tmp_path):
@@ -69,9 +73,9 @@ def test_each_epoch_shows_every_image_in_one_view_and_all_come_in_turn(checked, 
     plain = store_of(extractor, tmp_path / "plain")
     extract(checked, GEOMETRY, extractor, plain, nothing)
     view = store_of(extractor, tmp_path / "view")
-    extract_view(checked, GEOMETRY, extractor, view, View(CHANGES[0], 0, 1), nothing)
+    extract_view(checked, GEOMETRY, extractor, view, View(CHANGES["geometry"], 0, 1), nothing)
     loader = FeatureLoader(checked, sorted({e.label for e in checked}), "multiclass", [plain, view])
-    batches = training_batches(loader, CHANGES[0], batch_size=70, epochs=2, seed=0)
+    batches = training_batches(loader, CHANGES["geometry"], batch_size=70, epochs=2, seed=0)
     first, second = (np.asarray(rows) for rows, _ in batches)
     assert first.shape == (70, *extractor.shape)
     everything = {row.tobytes() for row in loader.load(np.arange(140))}

@@ -173,17 +173,20 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Offline:
     return Offline(home, said, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["own size", "odd size"])
 def test_imagenet_weights_load_and_equal_those_loaded_by_path(offline: Offline, case: str) -> None:
     by_path = base(str(IMAGENET / V2_FILE)).get_weights()[0]
     assert offline.said[case] == f"loaded {float(by_path.sum())}"
 
 
+@pytest.mark.slow
 def test_nothing_is_printed(offline: Offline) -> None:
     assert offline.stdout == ""
     assert "UserWarning" not in offline.stderr
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_downloaded_are_named_with_what_to_do(offline: Offline) -> None:
     text = offline.said["not there"]
     assert text.startswith("ModelError: The ImageNet weights of NASNetMobile are not on this machine")
@@ -193,6 +196,7 @@ def test_weights_that_cannot_be_downloaded_are_named_with_what_to_do(offline: Of
     assert "--backbone MobileNetV2 --backbone-option alpha=0.35 --image-size 224" in text
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_named_to_be_deleted(offline: Offline) -> None:
     assert offline.said["damaged"].startswith(
         "ModelError: The ImageNet weights of MobileNet (alpha=0.25) are damaged"
@@ -200,6 +204,7 @@ def test_a_damaged_file_is_named_to_be_deleted(offline: Offline) -> None:
     assert f"Delete {offline.home / 'models' / V1_FILE}" in offline.said["damaged"]
 
 
+@pytest.mark.slow
 def test_a_width_without_imagenet_weights_is_a_wrong_setting(offline: Offline) -> None:
     text = "ConfigError: There are no ImageNet weights of MobileNetV2 (alpha=0.4)"
     assert offline.said["not published"].startswith(text)

@@ -199,6 +199,7 @@ def test_what_is_no_image_is_an_error(data: bytes) -> None:
         graph(GEOMETRIES[0])(data)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATASETS.is_dir(), reason="the shared datasets are not beside this checkout")
 @pytest.mark.parametrize("geometry", [Geometry(224, 224, "crop", 0.875), Geometry(96, 96)], ids=str)
 def test_real_photos(geometry: Geometry) -> None:

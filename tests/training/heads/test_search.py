@@ -86,6 +86,7 @@ def test_the_same_seed_finds_the_same():
     assert search_head(blobs(), settings()) != search_head(blobs(), settings(runtime__seed=1))
 
 
+@pytest.mark.usefixtures("brief")
 def test_what_is_set_stays_as_it_is():
     config = settings(
         train__learning_rate=0.02, train__weight_decay=0.5, train__epochs=7, train__batch_size=9
@@ -109,10 +110,12 @@ def test_several_labels_per_image():
     assert search is not None and search.trials[0].accuracy > 0.85
 
 
+@pytest.mark.usefixtures("brief")
 def test_too_few_rows_leave_nothing_to_choose_by():
     assert search_head(blobs(5), settings()) is None
 
 
+@pytest.mark.usefixtures("brief")
 def test_a_class_of_one_image_does_not_stop_it():
     data = blobs(30)
     labels = [example.label for example in data.examples]
@@ -179,6 +182,7 @@ def test_balanced_classes_weigh_alike_in_the_choice():
     assert balanced is not None and balanced.trials[0].accuracy < 0.75
 
 
+@pytest.mark.usefixtures("brief")
 def test_other_optimizers_keep_their_rates():
     search = search_head(blobs(), settings(train__optimizer="sgd"))
     assert search is not None
