@@ -60,6 +60,6 @@ _FUNCTIONS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 def _forward(model: Any, rows: tf.TensorSpec) -> Any:
     """Return a model in inference mode as a function of such rows, which is traced once."""
     if model not in _FUNCTIONS:
-        this = ref(model)  # a function that held its model would keep the entry for ever
+        this: Any = ref(model)  # a function that held its model would keep the entry for ever
         _FUNCTIONS[model] = tf.function(lambda rows: this()(rows, training=False))
     return _FUNCTIONS[model].get_concrete_function(rows)
