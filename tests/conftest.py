@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -62,9 +63,11 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
 
     def make(name: str, into: Callable[[Path], object]) -> Path:
         folder, done = shared / "once" / name, shared / "once" / f"{name}.done"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another worker may have failed half-way
+                folder.mkdir()
                 into(folder)
                 done.touch()
         return folder

@@ -62,15 +62,17 @@ def test_a_fit_tested_on_few_images_says_what_to_do(capsys, right, images, few):
 
 
 @pytest.mark.parametrize(
-    ("kept", "following"), [(True, "tlk export runs/a --format tflite"), (False, "a lower --learning-rate")]
+    ("kept", "following"),
+    [(True, "tlk export runs/a --format tflite"), (False, "tlk export runs/a --format tflite")],
 )
 def test_a_fine_tuning_says_what_comes_next(capsys, kept, following):
     before, after = evaluated(180, 200), evaluated(190, 200)
     phase = tl_keras.PhaseResult(1, 1, 0.1, 0.9, 1.0)
     records = (before.evaluation, after.evaluation, before, after, phase)
     print_finetune(tl_keras.FinetuneResult(Path("runs/a"), kept, *records), as_json=False)
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("next: tlk ") and following in last
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == f"next: {following}"
+    assert ("A lower --learning-rate may help" in out) is not kept
 
 
 def test_a_run_that_cannot_be_resumed_says_why(capsys):

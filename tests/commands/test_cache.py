@@ -123,7 +123,7 @@ def test_stored_features_give_what_whole_images_give(tlk, photos, tmp_path):
 
 
 def test_the_second_phase_stores_the_boundary_and_evaluation_agrees(tlk, fitted):
-    options = ("--unfreeze", "from:block3", "--learning-rate", "1e-3", "--json")
+    options = ("--unfreeze", "from:block3", "--epochs", 1, "--learning-rate", "1e-3", "--json")
     done = tlk("unfreeze-and-finetune", fitted, *options)
     assert done.code == 0, done.err
     found = json.loads(done.out)
@@ -141,7 +141,7 @@ def test_views_are_rows_of_their_own(tlk, cache, photos, tmp_path):
         train = sum(row["split"] == "train" for row in csv.DictReader(file))
     assert sorted(store["rows"] for store in listed(tlk)) == [train, train, 60]
     assert {store["about"].get("augment", {}).get("view") for store in listed(tlk)} == {None, 1, 2}
-    again = tlk("unfreeze-and-finetune", tmp_path / "a", "--unfreeze", "from:block3")
+    again = tlk("unfreeze-and-finetune", tmp_path / "a", "--unfreeze", "from:block3", "--epochs", 1)
     assert again.code == 0, again.err
     assert rows_on_disk(cache) == 2 * (60 + 2 * train)
 
@@ -149,7 +149,7 @@ def test_views_are_rows_of_their_own(tlk, cache, photos, tmp_path):
 def test_fine_tuning_again_computes_nothing_and_makes_no_room_for_it(tlk, cache, photos, tmp_path):
     views = ("--set", "augment.flip=horizontal", "--set", "augment.views=2")
     assert tlk("fit", photos, *LINEAR, *views, "--name", "a", "--runs-dir", tmp_path).code == 0
-    tune = ("unfreeze-and-finetune", tmp_path / "a", "--unfreeze", "from:block3")
+    tune = ("unfreeze-and-finetune", tmp_path / "a", "--unfreeze", "from:block3", "--epochs", 1)
     assert tlk(*tune).code == 0
     before = {file: file.stat().st_mtime_ns for file in chunks(cache)}
     size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
@@ -166,7 +166,7 @@ def test_mixed_images_are_never_stored(tlk, cache, photos, tmp_path):
     assert refused.code == 1 and "head.standardize" in refused.err
     scaled = ("--set", "head.standardize=true", "--name", "scaled", "--runs-dir", tmp_path)
     assert tlk("fit", photos, *NETWORK, *scaled).code == 0
-    mixed = tlk("unfreeze-and-finetune", tmp_path / "scaled", "--set", "augment.mixup=0.2")
+    mixed = tlk("unfreeze-and-finetune", tmp_path / "scaled", "--epochs", 1, "--set", "augment.mixup=0.2")
     assert mixed.code == 0, mixed.err
 
 
@@ -175,7 +175,7 @@ def test_without_room_they_stay_in_memory_and_it_says_so(tlk, cache, photos, tmp
     done = tlk("fit", photos, *AUTO, *none, "--name", "a", "--runs-dir", tmp_path)
     assert done.code == 0, done.err
     assert "no room for more features" in done.err and "kept in memory" in done.err
-    tuned = tlk("unfreeze-and-finetune", tmp_path / "a", *none, "--unfreeze", "from:block3")
+    tuned = tlk("unfreeze-and-finetune", tmp_path / "a", *none, "--unfreeze", "from:block3", "--epochs", 1)
     assert tuned.code == 0 and "no room to store" in tuned.err and "whole images" in tuned.err
     assert rows_on_disk(cache) == 0
 

@@ -11,6 +11,7 @@ from tests.commands.look import rows_of
 from tests.images import class_folders
 from tl_keras import load_config
 from tl_keras.cli.options import Asked
+from tl_keras.runs.resolve_settings import resolve
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_a_typo_in_a_stage_is_named_with_what_is_known_there(tlk, photos, tmp_pa
     assert done.code in (1, 2)
     assert "This should not happen" not in done.err, done.err
     assert f"{path}: no such setting." in done.err
-    assert "Known here: epochs, unfreeze; all: docs/settings.md." in done.err
+    assert "Known here: epochs, unfreeze." in done.err
 
 
 def test_a_typo_in_a_stage_of_a_file_is_named(tlk, photos, tmp_path):
@@ -72,8 +73,11 @@ def test_a_name_that_yaml_takes_for_a_number_is_to_be_quoted(tlk, tiny_options, 
     monkeypatch.chdir(tmp_path)
     refused = tlk("fit", "--set", "data.source=1e3", *tiny_options, "--runs-dir", "runs")
     assert refused.code == 1 and "quote a name" in refused.err
-    for named in (("--set", "data.source='1e3'"), ("1e3",)):
-        assert "1e3: 16 images in 2 classes" in tlk("inspect", *named).out
+    assert "1e3: 16 images in 2 classes" in tlk("inspect", "1e3").out
+    source = Asked(assignments=("data.source='1e3'",)).config().data.source
+    assert (
+        source == "1e3" and "1e3: 16 images in 2 classes" in tlk("inspect", "--set", "data.source='1e3'").out
+    )
 
 
 @pytest.mark.parametrize("how", ["--set", "a file", "an argument"])
@@ -88,6 +92,10 @@ def test_a_folder_may_be_called_like_a_number(tlk, tiny_options, tmp_path, monke
         "an argument": (name,),
     }[how]
     assert f"{name}: 16 images in 2 classes" in tlk("inspect", *given).out
+    file = Path("settings.yaml") if how == "a file" else None
+    asked = Asked(file, (f"data.source={name}",) if how == "--set" else ())
+    config = resolve(asked.config(), name if how == "an argument" else None)
+    assert config.data.source == str(tmp_path / name)
     if how == "an argument":
         done = tlk("fit", *given, *tiny_options, "--name", "run", "--runs-dir", "runs")
         assert done.code == 0, done.err

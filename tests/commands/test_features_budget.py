@@ -10,7 +10,16 @@ import pytest
 from tests.commands.look import chunks
 from tests.commands.test_resume import stop
 
-VIEWS = ("--unfreeze", "from:block3", "--set", "augment.flip=horizontal", "--set", "augment.views=2")
+VIEWS = (
+    "--unfreeze",
+    "from:block3",
+    "--epochs",
+    "2",
+    "--set",
+    "augment.flip=horizontal",
+    "--set",
+    "augment.views=2",
+)
 
 
 @pytest.fixture

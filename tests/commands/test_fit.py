@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.commands.tlk import ROOT
+from tests.commands.tlk import ROOT, tlk_process
 from tests.images import class_folders, encoded, exif, noisy_image
 from tl_keras.config.loading import load_config
 
@@ -289,6 +289,8 @@ def test_a_tensorflow_dataset_on_disk(tlk, tiny_options, tmp_path):
     from tests.data.tiny_datasets import TlkTiny
 
     TlkTiny(data_dir=str(tmp_path / "tfds")).download_and_prepare()
+    inspected = tlk_process("inspect", "tfds:tlk_tiny", "--data-dir", tmp_path / "tfds", "--json")
+    assert json.loads(inspected.out)["images"] == 21, "though its code is not there"
     done = tlk("fit", "tfds:tlk_tiny", "--data-dir", tmp_path / "tfds", *tiny_options,
                "--runs-dir", tmp_path / "runs", "--json")  # fmt: skip
     assert done.code == 0, done.err

@@ -23,13 +23,14 @@ HARDLY_TRAINED = {"train.epochs": 1, "train.learning_rate": 1e-5}
 HELPFUL = {"finetune.epochs": 2, "finetune.learning_rate": 1e-3}
 HARMFUL = {"finetune.epochs": 1, "finetune.learning_rate": 3}
 ALL, TOP = {"finetune.unfreeze": "all"}, {"finetune.unfreeze": "blocks:1"}
+MOBILENET = {"model.backbone": "MobileNet", "model.options": {"alpha": 0.25}, "data.image_size": 32}
 MADE: dict[str, tuple[dict[str, Any], dict[str, Any] | None, bool | None]] = {
     "fit": (HARDLY_TRAINED, None, None),
     "fine-tuned": (HARDLY_TRAINED, HELPFUL | ALL, True),
     "fine-tuned above a boundary": (HARDLY_TRAINED, HELPFUL | TOP, True),
     "fine-tuned for nothing": ({"train.epochs": 10}, HARMFUL | ALL, False),
     "fit of all at once": ({"transfer": "full", "finetune.epochs": 1}, None, None),
-    "fit from scratch": ({"transfer": "scratch", "train.epochs": 1}, None, None),
+    "fit from scratch": (MOBILENET | {"transfer": "scratch", "train.epochs": 1}, None, None),
     "pretrained": ({"model.weights": "none", "train.epochs": 1}, None, None),
 }
 """Run -> settings of the first phase, of the second if there is one, and whether that is to be kept."""

@@ -163,7 +163,7 @@ def test_stopped_before_there_is_anything_to_resume(run, tiny, tmp_path):
     with pytest.raises(Terminated, match=f"{run} is as it was. The same command starts again"), phase:
         raise Terminated
     started = resumable_run(tmp_path / "new", "a", tiny, "frozen", exact=True, overwrite=False)
-    with pytest.raises(KeyboardInterrupt, match=r"nothing was left\. The same command starts again"), started:
+    with pytest.raises(KeyboardInterrupt, match=r"no run was left\. The same command starts again"), started:
         raise KeyboardInterrupt
     assert not (run / ".unfinished").exists() and not (tmp_path / "new" / ".unfinished").exists()
 
@@ -176,14 +176,14 @@ def test_nothing_to_go_on_with(tlk, finished, tmp_path):
     assert missing.code == 1 and "There is no run at" in missing.err
 
 
-def test_a_second_process_is_told_who_holds_a_run(tlk, finished):
+def test_a_second_process_is_told_who_holds_a_run(tlk, run):
     from tl_keras.runs.lock import locked
 
-    with locked(finished):
-        done = tlk("unfreeze-and-finetune", finished)
+    with locked(run):
+        done = tlk("unfreeze-and-finetune", run)
     assert done.code == 1 and "is being written by process" in done.err and ", since 20" in done.err
-    (finished.parent / ".locks" / f"{finished.name}.holder").write_text("process 1 on nowhere")
-    with locked(finished):
+    (run.parent / ".locks" / f"{run.name}.holder").write_text("process 1 on nowhere")
+    with locked(run):
         pass  # what a killed process said does not matter: the lock itself ended with it
 
 

@@ -16,7 +16,7 @@ NETWORK = ("--backbone", "Tiny", "--epochs", "1", "--set", "head.dropout=0.1")
 
 
 @pytest.fixture
-def two(once, tlk, cache, photos, monkeypatch) -> tuple[Path, Path, Path, Path]:
+def two(once, tlk, cache, photos, monkeypatch, tmp_path) -> tuple[Path, Path, Path, Path]:
     """Two runs of one network on different photos: each has a file of the same store to itself."""
 
     def fit(folder: Path) -> None:
@@ -31,7 +31,8 @@ def two(once, tlk, cache, photos, monkeypatch) -> tuple[Path, Path, Path, Path]:
     files = chunks(cache)
     rows = {len(np.load(file)): file for file in files}
     assert len(files) == 2 and files[0].parent == files[1].parent
-    return made / "mine", made / "other", rows[60], rows[40]
+    mine, other = (Path(shutil.copytree(made / name, tmp_path / name)) for name in ("mine", "other"))
+    return mine, other, rows[60], rows[40]
 
 
 def damage(file: Path) -> bytes:

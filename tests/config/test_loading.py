@@ -205,7 +205,7 @@ def test_a_typo_in_a_stage_is_told_with_what_is_known_there():
     with pytest.raises(ConfigError) as caught:
         load_config(overrides={"finetune.stages": stages, "finetune.schedule.knd": 1})
     text = str(caught.value)
-    known = "Known here: epochs, unfreeze; all: docs/settings.md."
+    known = "Known here: epochs, unfreeze."
     assert f"finetune.stages.0.epoch: no such setting. Did you mean 'epochs'? {known}" in text
     assert f"finetune.stages.1.lr: no such setting. {known}" in text
     assert "finetune.schedule.knd: no such setting. Did you mean 'kind'? Known here: kind, factor" in text

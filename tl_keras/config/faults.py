@@ -26,7 +26,7 @@ def _fault(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         known = keys_beside(item["loc"])
         hint = did_you_mean(str(item["loc"][-1]), known)
-        return f"{path}: no such setting.{hint} Known here: {', '.join(known)}; all: docs/settings.md."
+        return f"{path}: no such setting.{hint} Known here: {', '.join(known)}."
     message = item["msg"].removeprefix("Value error, ")
     prefix = f"{path}: " if path else ""
     return f"{prefix}{message} (found {item['input']!r})" if path else message

@@ -63,10 +63,8 @@ def say_counts(examples: Sequence[Example], classes: int) -> None:
     say(f"{len(used)} images in {classes} classes: {parts}")
     groups = Counter(example.group for example in used if example.group)
     if groups:
-        say(
-            f"{groups.total()} of them are in {counted(len(groups), 'group')} of images that belong together "
-            "(near-duplicates, or alike by name); a group is never split"
-        )
+        of_groups = counted(len(groups), "group")
+        say(f"{groups.total()} of them are in {of_groups} of near-duplicates or of images you have grouped")
     copies = leaked(used)
     if copies:
         warn(

@@ -86,7 +86,7 @@ def new_run(
 
     Raises:
         TlkError: Settings, images or the run's folder are not as needed.
-        KeyboardInterrupt: Ctrl-C; with a text for people when the run can be resumed.
+        KeyboardInterrupt: Ctrl-C; with a text for people.
     """
     keras.utils.set_random_seed(config.runtime.seed)
     device = plan_devices(config.runtime)

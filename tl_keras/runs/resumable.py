@@ -15,6 +15,7 @@ from typing import Any
 from tl_keras.config.schema import Config
 from tl_keras.core.console import warn
 from tl_keras.core.files import remove, remove_asides, replace, write_text
+from tl_keras.distributed.collectives import is_chief
 from tl_keras.errors import ConfigError, RunError, TrainingError
 from tl_keras.runs.folder import DECISION_FILE, SUMMARY_FILE, RunFolder
 from tl_keras.runs.lock import claim
@@ -88,7 +89,7 @@ def resumable_run(
     Raises:
         RunError: The name is taken, nothing can be written there, or what is unfinished was started with
             other settings.
-        KeyboardInterrupt: With a text for people when the run can be resumed.
+        KeyboardInterrupt: With a text for people: how to resume, or that there is nothing to resume.
     """
     with ExitStack() as stack:
         folder = claim(stack, runs_dir, name, exact=exact, overwrite=overwrite)
@@ -130,7 +131,7 @@ def _resumable(
         _restore(aside, discarded)
         _tidy(aside.parent)
         resume = _how_to_resume(named, destination) if has_checkpoints(aside) else None
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) and is_chief():  # only the chief's run can be resumed
             raise type(error)(_interrupted(named, resume)) from error
         if resume:
             warn(f"what was done is kept; resume with: {resume}")
@@ -184,7 +185,7 @@ def _unequal(there: Config, asked_for: Config, ignored: tuple[str, ...]) -> list
 def _interrupted(named: Path, resume: str | None) -> str:
     if resume:
         return f"Interrupted; resume with: {resume}"
-    left = f"{named} is as it was" if named.exists() else "nothing was left"
+    left = f"{named} is as it was" if named.exists() else "no run was left"
     return f"Interrupted before there was anything to resume; {left}. The same command starts again."
 
 

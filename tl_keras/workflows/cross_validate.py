@@ -133,7 +133,7 @@ def _telling_which(fold: int, folds: int, done: list[tuple[Path, EvaluationRecor
     try:
         yield
     except KeyboardInterrupt as error:
-        raise type(error)(f"Interrupted in {which}; resume with the same command.{stay}") from error
+        raise type(error)(f"Interrupted in {which}; continue with the same command.{stay}") from error
     except TlkError as error:
         # The kind of error stays what it is.
         error.args = (f"In {which}: {error}{stay}",)

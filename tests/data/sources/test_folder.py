@@ -14,8 +14,9 @@ from tl_keras.config.schema import DataConfig
 from tl_keras.core.geometry import Geometry
 from tl_keras.data.decode_examples import check
 from tl_keras.data.listing import image_files
+from tl_keras.data.sources import folder
 from tl_keras.data.sources.read import read_source
-from tl_keras.errors import ConfigError
+from tl_keras.errors import ConfigError, DataError
 
 
 def test_classes_are_the_folders_in_plain_order(tmp_path: Path) -> None:
@@ -145,7 +146,32 @@ def test_images_without_class_folders(tmp_path: Path) -> None:
 def test_one_class_of_several_proposes_the_folder_of_all(tmp_path: Path) -> None:
     photos = class_folders(tmp_path / "photos", classes=3)
     message = refused(photos / "red")
+    assert "Put each class's images into a folder of its own" in message
     assert f"one of the classes 'blue', 'green', 'red', name the folder of all: {photos}" in message
+
+
+def test_folders_beside_that_cannot_be_read_are_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = class_folders(tmp_path / "photos", classes=3)
+    read = folder.entries_of
+
+    def entries_of(path: Path) -> object:
+        if path.name == "blue":
+            raise DataError(f"Cannot read the folder {path}")
+        return read(path)
+
+    monkeypatch.setattr(folder, "entries_of", entries_of)
+    assert "one of the classes 'green', 'red', name" in refused(photos / "red")
+
+
+def test_splits_without_classes_do_not_propose_what_was_named(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "1.jpg").write_bytes(b"x")
+    for named in (tmp_path, tmp_path / "train"):
+        message = refused(named)
+        assert "found 1 image directly in it" in message and "folder of all" not in message
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ def _note_few_images(report: EvaluationRecord) -> None:
     low, high = report.evaluation.interval
     if high - low > WIDE:
         warn(
-            f"{counted(report.evaluation.images, 'image')} cannot tell the accuracy more closely than that. "
-            "More images can, and so can --cross-validate 5, which tests on each of them once."
+            f"only {counted(report.evaluation.images, 'image')} tested, so the accuracy may be anywhere "
+            f"from {low:.2f} to {high:.2f}. More images narrow that; where the data have no test images of "
+            "their own, so does --cross-validate 5, which tests on every image."
         )
 
 
@@ -66,18 +67,10 @@ def print_finetune(done: FinetuneResult, *, as_json: bool) -> None:
             "Fine-tuning did not help on val (accuracy counts, then loss); the run keeps the model it had."
         )
         result(done.before.headline())
+        result("A lower --learning-rate may help, or a smaller part of the network in --unfreeze.")
     result(f"run: {done.run}")
-    result(f"next: {_after_finetuning(done)}")
+    result(f"next: tlk export {quoted(done.run)} --format tflite")
     return None
-
-
-def _after_finetuning(done: FinetuneResult) -> str:
-    if done.kept:
-        return f"tlk export {quoted(done.run)} --format tflite"
-    return (
-        f"tlk unfreeze-and-finetune {quoted(done.run)} with a lower --learning-rate or less in --unfreeze, "
-        "or ship the run as it is"
-    )
 
 
 def print_resumed(

@@ -141,7 +141,8 @@ def _add_beside(entries: Entries, folder: Path, seen: FolderSurvey) -> None:
 def _classes_in(root: Path, split: str, seen: FolderSurvey) -> Iterator[Example]:
     entries = entries_of(root)
     if not entries.folders:
-        raise DataError(_no_class_folders(root, len(entries.images)))
+        above = _folder_of_all(root) if entries.images and not split else ""
+        raise DataError(_no_class_folders(root, len(entries.images)) + above)
     _add_beside(entries, root, seen)
     for folder in entries.folders:
         if _leads_back(folder, root):
@@ -183,21 +184,27 @@ def _ignored(names: Counter[str], noun: str) -> str:
 
 def _no_class_folders(root: Path, images: int) -> str:
     found = f"{counted(images, 'image')} directly in it" if images else "neither folders nor images"
-    expected = f"Expected one folder per class in {root}; found {found}.\n"
-    beside = [folder.name for folder in _folders_beside(root) if entries_of(folder).images]
-    if images and len(beside) > 1:
-        return (
-            f"{expected}If it is one of the classes {listed(beside)}, name the folder of all: {root.parent}"
-        )
     return (
-        f"{expected}Put each class's images into a folder of its own, e.g. {root.name}/cats and "
-        f"{root.name}/dogs, or list path,label in a .csv file and name that."
+        f"Expected one folder per class in {root}; found {found}.\n"
+        f"Put each class's images into a folder of its own, e.g. {root.name}/cats and {root.name}/dogs, "
+        "or list path,label in a .csv file and name that."
     )
 
 
-def _folders_beside(folder: Path) -> list[Path]:
-    """Return the folders in the same folder, itself included; none where that cannot be read."""
+def _folder_of_all(root: Path) -> str:
+    """Return a proposal to name the folder above, if what was named looks like one of its classes."""
+    above = root.absolute().parent
     try:
-        return entries_of(folder.absolute().parent).folders
-    except (DataError, OSError):
-        return []
+        names = [folder.name for folder in entries_of(above).folders if _has_images(folder)]
+    except DataError:
+        return ""
+    if root.name not in names or len(names) < 2 or {name.lower() for name in names} & SPLIT_NAMES.keys():
+        return ""
+    return f"\nIf it is itself one of the classes {listed(names)}, name the folder of all: {above}"
+
+
+def _has_images(folder: Path) -> bool:
+    try:
+        return bool(entries_of(folder).images)
+    except DataError:
+        return False
